@@ -1,0 +1,72 @@
+"""Settings: read once, from a passed mapping, into one frozen object.
+
+Nothing else in the package reads environment variables. Each setting names its variable, its meaning and its unit in
+its field's metadata; `docs/configuration.md` is checked against it by a test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from f5_serverless.errors import InputError
+
+
+class BadSetting(InputError):
+    """An environment variable holds a value that cannot be used."""
+
+    code = "bad_setting"
+    hint = "Correct the variable; docs/configuration.md lists all of them with their units."
+
+
+def setting(variable: str, default: Any, help: str) -> Any:
+    """A dataclass field that is read from ``variable``."""
+    return dataclasses.field(default=default, metadata={"env": variable, "help": help})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a deployment can choose. Defaults fit a laptop."""
+
+    output_dir: Path = setting("F5_OUTPUT_DIR", Path("out"), "Directory for outputs when no S3 bucket is set.")
+    engine: str = setting("F5_ENGINE", "auto", "Engine used where a request says `auto`: auto, f5 or preview.")
+    log_level: str = setting("F5_LOG_LEVEL", "INFO", "Log level: DEBUG, INFO, WARNING or ERROR.")
+    max_text_chars: int = setting("F5_MAX_TEXT_CHARS", 200_000, "Longest text of one request, in characters.")
+    max_chunks: int = setting("F5_MAX_CHUNKS", 4_000, "Most chunks one request may be cut into.")
+    max_audio_seconds: float = setting("F5_MAX_AUDIO_SECONDS", 4 * 3600.0, "Longest input recording, in seconds.")
+    max_audio_bytes: int = setting("F5_MAX_AUDIO_BYTES", 1 << 30, "Largest input file, in bytes.")
+    max_inline_bytes: int = setting(
+        "F5_MAX_INLINE_BYTES", 4_000_000, "Largest answer with inline audio, in bytes (RunPod takes 10 MB)."
+    )
+    chunk_seconds: float = setting("F5_CHUNK_SECONDS", 12.0, "Time budget of one chunk of speech, in seconds.")
+    crossfade_seconds: float = setting("F5_CROSSFADE_SECONDS", 0.0, "Cross-fade where two chunks meet, in seconds.")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Settings from variables such as ``os.environ``. Raises `BadSetting` naming the variable."""
+        values: dict[str, Any] = {}
+        for item in dataclasses.fields(cls):
+            variable = item.metadata["env"]
+            raw = environ.get(variable)
+            if raw is not None and raw != "":
+                values[item.name] = _convert(variable, raw, item.default)
+        return cls(**values)
+
+
+def _convert(variable: str, raw: str, default: Any) -> Any:
+    """``raw`` in the type of ``default``."""
+    try:
+        if isinstance(default, bool):
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[raw.lower()]
+        if isinstance(default, (int, float)):
+            number = type(default)(raw)
+            if not 0 <= number < float("inf"):
+                raise ValueError(raw)
+            return number
+    except (KeyError, ValueError):
+        kind = {bool: "1 or 0", int: "a whole number", float: "a number"}[type(default)]
+        raise BadSetting(f"{variable} must be {kind}, not {raw!r}.", field=variable) from None
+    return type(default)(raw) if isinstance(default, Path) else raw
