@@ -1,8 +1,8 @@
 """The one harness of all benchmarks: arguments, interleaved pairs, the table, the JSON line.
 
-A benchmark is a module with a function ``run(quick: bool) -> Report`` and, at its end, ``main(run)``. ``--quick`` ends within
-50 s; ``--json`` prints one object of figures as the last line of standard output. A figure that compares is the median of
-interleaved pairs, with its spread: on a shared machine only ratios taken side by side mean anything.
+A benchmark is a module with a function ``run(quick: bool) -> Report`` and, at its end, ``main(run)``. ``--quick`` ends
+within 50 s; ``--json`` prints one object of figures as the last line of standard output. A figure that compares is the
+median of interleaved pairs, with its spread: on a shared machine only ratios taken side by side mean anything.
 """
 
 from __future__ import annotations
