@@ -91,6 +91,20 @@ class SourceNotFound(InputError):
     hint = "Check the address; the object may have been moved or the link may have expired."
 
 
+class SourceForbidden(InputError):
+    """The server or store behind an input address does not let this caller read it."""
+
+    code = "source_forbidden"
+    hint = "Check that the link has not expired and that the worker's key may read the object."
+
+
+class SourceUnreadable(InputError):
+    """An input address names something that is no file with contents: a directory, a device, a pipe."""
+
+    code = "source_unreadable"
+    hint = "Name a regular file that this user may read."
+
+
 class SourceRefused(InputError):
     """An input address that this entry must not open (private network, local file from a remote caller, scheme)."""
 
@@ -166,6 +180,22 @@ class StorageError(F5Error):
     code = "storage_failed"
     retryable = True
     hint = "Send the job again; if it fails again, check the store's settings with `f5-serverless doctor`."
+
+
+class StoreFull(StorageError):
+    """The store has no room left."""
+
+    code = "storage_full"
+    retryable = False
+    hint = "Free space where outputs are stored, or choose another place (F5_OUTPUT_DIR, S3_BUCKET)."
+
+
+class StoreForbidden(StorageError):
+    """The store is there and does not let this process do what it must."""
+
+    code = "storage_forbidden"
+    retryable = False
+    hint = "Give the worker's user or key the rights to read, write, list and delete there."
 
 
 # ------------------------------------------------------------------------------------------------ engines and models
