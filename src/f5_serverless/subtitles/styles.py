@@ -1,0 +1,187 @@
+"""How subtitles look: the presets, as data.
+
+A preset names the picture it is drawn for (pixels), the caption layout that fits it (`profiles.LAYOUTS`), how the
+spoken word is marked, and its type. Sizes are ASS sizes: pixels of line height at PlayResY. Colours are 0xRRGGBB.
+Nothing is rendered here; `ass` turns a preset into an ASS style.
+
+Fonts come from Debian packages. ASS names one family per style: where it is missing, the player's own fallback
+applies, so each preset leaves room for the wider DejaVu Sans.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from f5_serverless.errors import InternalError
+from f5_serverless.subtitles.profiles import base_language
+
+
+class Highlight(Enum):
+    """How the word being spoken is marked."""
+
+    NONE = "none"
+    WORD = "word"
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleStyle:
+    """One preset.
+
+    ``said``, ``current``, ``upcoming``: colour of a word after, while and before it is spoken. ``anchor`` is the ASS
+    alignment (numeric keypad: 2 bottom centre, 5 middle). ``margin_v`` is measured from the edge that ``anchor`` names.
+    ``blur`` softens the outline's edge, ``fade_ms`` is the time in and out. ``settle_ms``: how long a word takes from
+    ``current`` to ``said``.
+    """
+
+    name: str
+    width: int
+    height: int
+    layout: str
+    highlight: Highlight
+    font: str
+    bold: bool
+    size: int
+    said: int
+    current: int
+    upcoming: int
+    outline_colour: int
+    outline: float
+    shadow_colour: int
+    shadow_opacity: float
+    shadow: float
+    blur: float
+    anchor: int
+    margin_h: int
+    margin_v: int
+    fade_ms: int
+    settle_ms: int
+    spacing: float = 0.0
+
+
+_WHITE, _BLACK = 0xFFFFFF, 0x000000
+
+STYLES: dict[str, SubtitleStyle] = {
+    style.name: style
+    for style in (
+        # Film subtitles: quiet, within title safety (5 % at the sides, 6 % below), readable on snow and on night.
+        SubtitleStyle(
+            name="clean",
+            width=1920,
+            height=1080,
+            layout="film",
+            highlight=Highlight.NONE,
+            font="Lato",
+            bold=True,
+            size=66,
+            said=_WHITE,
+            current=_WHITE,
+            upcoming=_WHITE,
+            outline_colour=_BLACK,
+            outline=3.0,
+            shadow_colour=_BLACK,
+            shadow_opacity=0.55,
+            shadow=2.0,
+            blur=1.0,
+            anchor=2,
+            margin_h=96,
+            margin_v=66,
+            fade_ms=0,
+            settle_ms=0,
+        ),
+        # The word being spoken is lit, words to come are dimmed, words said stay white.
+        SubtitleStyle(
+            name="karaoke",
+            width=1920,
+            height=1080,
+            layout="film",
+            highlight=Highlight.WORD,
+            font="Lato",
+            bold=True,
+            size=76,
+            said=_WHITE,
+            current=0xFFD23F,
+            upcoming=0xB4BAC4,
+            outline_colour=0x101418,
+            outline=4.0,
+            shadow_colour=_BLACK,
+            shadow_opacity=0.5,
+            shadow=3.0,
+            blur=1.2,
+            anchor=2,
+            margin_h=96,
+            margin_v=80,
+            fade_ms=80,
+            settle_ms=120,
+        ),
+        # Vertical video: one to three heavy words at two thirds of the height, clear of the apps' buttons and captions.
+        SubtitleStyle(
+            name="social",
+            width=1080,
+            height=1920,
+            layout="social",
+            highlight=Highlight.WORD,
+            font="Lato Black",
+            bold=False,
+            size=132,
+            said=_WHITE,
+            current=0xFFE135,
+            upcoming=_WHITE,
+            outline_colour=_BLACK,
+            outline=9.0,
+            shadow_colour=_BLACK,
+            shadow_opacity=0.6,
+            shadow=5.0,
+            blur=1.5,
+            anchor=2,
+            margin_h=90,
+            margin_v=680,
+            fade_ms=0,
+            settle_ms=60,
+        ),
+    )
+}
+DEFAULT_STYLE = "clean"
+
+_SCRIPT_FONTS: dict[str, str] = {
+    "ja": "Noto Sans CJK JP",
+    "ko": "Noto Sans CJK KR",
+    "zh": "Noto Sans CJK SC",
+    "zh-tw": "Noto Sans CJK TC",
+    "zh-hant": "Noto Sans CJK TC",
+    "zh-hk": "Noto Sans CJK HK",
+    "yue": "Noto Sans CJK HK",
+    "ar": "Noto Sans Arabic",
+    "fa": "Noto Sans Arabic",
+    "ur": "Noto Sans Arabic",
+    "he": "Noto Sans Hebrew",
+    "yi": "Noto Sans Hebrew",
+    "hi": "Noto Sans Devanagari",
+    "mr": "Noto Sans Devanagari",
+    "th": "Noto Sans Thai",
+    "ta": "Noto Sans Tamil",
+    "te": "Noto Sans Telugu",
+}
+"""Families for scripts that the presets' own font lacks. Bold is drawn where a preset is bold or black."""
+
+FONT_PACKAGES: dict[str, str] = {
+    "Lato": "fonts-lato",
+    "Noto Sans CJK": "fonts-noto-cjk",
+    "Noto Sans": "fonts-noto-core",
+}
+"""Debian packages by the beginning of the family's name."""
+
+
+def subtitle_style(name: str) -> SubtitleStyle:
+    """The preset called ``name``. Requests are checked against `STYLES` before; another name here is a bug."""
+    if name not in STYLES:
+        raise InternalError(f"no subtitle style {name!r}; there are {', '.join(STYLES)}")
+    return STYLES[name]
+
+
+def font_for(style: SubtitleStyle, language: str) -> tuple[str, bool]:
+    """Family and boldness in which ``style`` writes ``language``."""
+    code = language.replace("_", "-").lower()
+    family = _SCRIPT_FONTS.get(code) or _SCRIPT_FONTS.get("-".join(code.split("-")[:2]))
+    family = family or _SCRIPT_FONTS.get(base_language(language))
+    return (family, True) if family else (style.font, style.bold)

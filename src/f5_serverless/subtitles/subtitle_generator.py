@@ -1,0 +1,99 @@
+"""Cues to the text of a subtitle file: ASS, SRT, WebVTT, JSON.
+
+In: `captions.Cue`s and a `SubtitleStyle`. Out: the whole file as one string, lines ended by ``\\n``, to be stored as
+UTF-8.
+Text from the caller is neutralised (`neutral`): it cannot become markup. Nothing is written to disk here.
+
+pysubs2 writes the ASS container (sections, fields, styles). SRT and WebVTT are written here, because pysubs2 reads
+event text as ASS markup when it writes them: typed braces would vanish, and it knows neither WebVTT's entities nor its
+word times.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from f5_serverless.errors import InternalError
+from f5_serverless.subtitles import ass, neutral
+from f5_serverless.subtitles.captions import Cue, CueWord
+from f5_serverless.subtitles.profiles import base_language
+from f5_serverless.subtitles.styles import Highlight, SubtitleStyle
+from f5_serverless.subtitles.timecode import timestamp
+
+Writer: TypeAlias = Callable[[Sequence[Cue], SubtitleStyle, str, str | None], str]
+
+
+def render(cues: Sequence[Cue], fmt: str, style: SubtitleStyle, *, language: str, title: str | None = None) -> str:
+    """The file in format ``fmt`` (a key of `FORMATS`). ``language`` decides fonts and the direction of writing."""
+    if fmt not in FORMATS:
+        raise InternalError(f"no subtitle format {fmt!r}; there are {', '.join(FORMATS)}")
+    return FORMATS[fmt](cues, style, language, title)
+
+
+def _srt(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | None) -> str:
+    blocks = []
+    for number, cue in enumerate(cues, start=1):
+        span = f"{timestamp(cue.start_ms, separator=',')} --> {timestamp(cue.end_ms, separator=',')}"
+        lines = _lines(cue, language, lambda word, _: neutral.for_srt(word.text))
+        blocks.append("\n".join([str(number), span, *lines, ""]))
+    return "\n".join(blocks)
+
+
+def _vtt(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | None) -> str:
+    """WebVTT. Presets that mark words get the words' times; players without support for them show plain text."""
+    marked = style.highlight is not Highlight.NONE
+
+    def word_text(word: CueWord, cue: Cue) -> str:
+        text = neutral.for_vtt(word.text)
+        # A time within a cue must lie strictly between its ends.
+        if marked and cue.start_ms < word.start_ms < cue.end_ms:
+            return f"<{timestamp(word.start_ms, separator='.')}>{text}"
+        return text
+
+    name = neutral.for_vtt(title or "")
+    blocks = [f"WEBVTT - {name}\n" if name else "WEBVTT\n"]
+    for number, cue in enumerate(cues, start=1):
+        span = f"{timestamp(cue.start_ms, separator='.')} --> {timestamp(cue.end_ms, separator='.')}"
+        blocks.append("\n".join([str(number), span, *_lines(cue, language, word_text), ""]))
+    return "\n".join(blocks)
+
+
+def _json(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | None) -> str:
+    """Cues, lines and words as they are shown, with times in seconds."""
+    document = {
+        "title": title,
+        "language": language,
+        "style": style.name,
+        "cues": [
+            {
+                "start": cue.start_ms / 1000,
+                "end": cue.end_ms / 1000,
+                "lines": [joined(line) for line in cue.lines],
+                "words": [
+                    {"text": word.text, "start": word.start_ms / 1000, "end": word.end_ms / 1000} for word in cue.words
+                ],
+            }
+            for cue in cues
+        ],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8", "replace").decode() + "\n"
+
+
+def _lines(cue: Cue, language: str, word_text: Callable[[CueWord, Cue], str]) -> list[str]:
+    code = base_language(language)
+    lines = []
+    for line in cue.lines:
+        text = "".join(word_text(w, cue) + ("" if w.glued else " ") for w in line).strip()
+        lines.append(neutral.directed(text, neutral.reads_rtl(joined(line), code)))
+    return lines
+
+
+def joined(line: Sequence[CueWord]) -> str:
+    """The words of a line with their spaces, as displayed."""
+    return "".join(word.text if word.glued else word.text + " " for word in line).strip()
+
+
+FORMATS: dict[str, Writer] = {"ass": ass.write, "srt": _srt, "vtt": _vtt, "json": _json}
+"""Every format by its name, which is also the file's extension."""
