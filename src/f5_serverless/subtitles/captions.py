@@ -39,6 +39,7 @@ _INNER_SENTENCE = 14.0
 _SILENCE_PER_SECOND = 100.0
 _TOO_SHORT = 100.0
 _TOO_FAST = 60.0
+_TINY = 4  # columns: what reads like a single word
 _FLASH_MS = 40  # the least distance between the starts of two cues, whatever the times say
 
 
@@ -92,42 +93,52 @@ class _Layout:
         self.starts, self.ends = _ordered_times(words)
         self.limit = max(audio_ms if audio_ms is not None else 1 << 60, self.ends[-1])
         self.after: list[Boundary] = boundaries(words, profile.language)
-        self.widths = [0]  # columns of all words before i, each with its space
+        self.left = [0]  # column at which word i begins, were the text one line
+        self.right = [0]  # column at which the words before i end, without the last one's space
         self.inner = [0.0]  # penalties of the boundaries before i when they lie inside a cue
         self.must_end: list[bool] = []
         self.cut: list[float] = []  # cost of ending a cue after i
         for k, word in enumerate(words):
             silence = self.starts[k + 1] - self.ends[k] if k + 1 < len(words) else 0
             kind = self.after[k].kind
-            self.widths.append(self.widths[-1] + text_columns(word.text) + (0 if word.glued else 1))
+            self.right.append(self.left[-1] + text_columns(word.text))
+            self.left.append(self.right[-1] + (0 if word.glued else 1))
             inner = silence / 1000 * _SILENCE_PER_SECOND if silence >= 200 else 0.0
             self.inner.append(self.inner[-1] + inner + (_INNER_SENTENCE if kind >= Break.SENTENCE else 0.0))
             self.must_end.append(kind is Break.PARAGRAPH or silence >= profile.split_ms)
             # A pause is heard as a phrase end, whatever the words are.
             self.cut.append(self.after[k].cost * max(0.0, 1 - silence / 1000))
+        self.line_cut = [0.0] + [_LINE_BREAK * boundary.cost for boundary in self.after]  # a line break before word i
+        self.near = self._line_starts()
+
+    def _line_starts(self) -> list[int]:
+        """For each j the first word of the longest line that ends before word j."""
+        near, i = [0], 0
+        for j in range(1, len(self.words) + 1):
+            while i < j - 1 and self.right[j] - self.left[i] > self.profile.columns:
+                i += 1
+            near.append(i)
+        return near
 
     def columns(self, i: int, j: int) -> int:
         """Width of a line that holds the words i…j-1."""
-        return self.widths[j] - self.widths[i] - (0 if self.words[j - 1].glued else 1)
-
-    def fits(self, i: int, j: int) -> bool:
-        return j - i == 1 or self.columns(i, j) <= self.profile.columns
+        return self.right[j] - self.left[i]
 
     def divide(self) -> list[tuple[int, int, int]]:
-        """The cheapest cues as (first word, first word of the second line, end); the middle is the end for one line."""
+        """The cheapest cues as (first word, first word of the second line, end); one line: the middle is the end."""
         count = len(self.words)
         best = [0.0] + [math.inf] * count
         choice: list[tuple[int, int]] = [(0, 0)] * (count + 1)
         for j in range(1, count + 1):
-            for i in range(j - 1, -1, -1):
+            one_line = self.near[j]
+            lowest = one_line if self.profile.max_lines == 1 else self.near[one_line]
+            for i in range(j - 1, lowest - 1, -1):
                 if i < j - 1 and (self.must_end[i] or self.ends[j - 1] - self.starts[i] > self.profile.max_ms):
                     break
-                split = self._lines(i, j)
-                if split is None:
-                    break  # wider cues that end here will not fit either
-                cost = best[i] + split[0] + self._cue_cost(i, j)
+                cost, middle = (0.0, j) if i >= one_line else self._second_line(i, j)
+                cost += best[i] + self._cue_cost(i, j)
                 if cost < best[j]:
-                    best[j], choice[j] = cost, (i, split[1])
+                    best[j], choice[j] = cost, (i, middle)
         spans: list[tuple[int, int, int]] = []
         end = count
         while end:
@@ -136,40 +147,33 @@ class _Layout:
             end = first
         return spans[::-1]
 
-    def _lines(self, i: int, j: int) -> tuple[float, int] | None:
-        """Cost and place of the best line break; the place is j for one line; None if two lines do not hold it."""
-        if self.fits(i, j):
-            return 0.0, j
-        if self.profile.max_lines == 1:
-            return None
-        found: tuple[float, int] | None = None
-        for m in range(j - 1, i, -1):
-            if not self.fits(m, j):
-                break
-            if not self.fits(i, m):
-                continue
-            top, bottom = self.columns(i, m), self.columns(m, j)
-            cost = _LINE_BREAK * self.after[m - 1].cost + _IMBALANCE * abs(top - bottom) / self.profile.columns
-            cost += _TOP_HEAVY if top > bottom else 0.0
-            cost += _LONE_LINE if self._alone(i, m) or self._alone(m, j) else 0.0
-            if found is None or cost < found[0]:
-                found = cost, m
-        return found
-
-    def _alone(self, i: int, j: int) -> bool:
-        return j - i == 1 or self.columns(i, j) <= 4
+    def _second_line(self, i: int, j: int) -> tuple[float, int]:
+        """Cost and place of the best line break in the words i…j-1, which two lines hold."""
+        left, right, near, line_cut = self.left, self.right, self.near, self.line_cut
+        begin, end = left[i], right[j]
+        scale = _IMBALANCE / self.profile.columns
+        best, middle = math.inf, near[j]
+        for m in range(max(near[j], i + 1), j):
+            if near[m] > i:
+                break  # the first line is full
+            top, bottom = right[m] - begin, end - left[m]
+            cost = line_cut[m] + (scale * (bottom - top) if bottom >= top else _TOP_HEAVY + scale * (top - bottom))
+            if m - i == 1 or j - m == 1 or top <= _TINY or bottom <= _TINY:
+                cost += _LONE_LINE
+            if cost < best:
+                best, middle = cost, m
+        return best, middle
 
     def _cue_cost(self, i: int, j: int) -> float:
         profile = self.profile
-        columns = self.columns(i, j)
-        shown = self._end(self.starts[i], i, j) - self.starts[i]
+        columns = self.right[j] - self.left[i]
+        start = self.starts[i]
+        shown = self._end(start, i, j) - start
         cost = _CUE + self.inner[j - 1] - self.inner[i] + (self.cut[j - 1] if j < len(self.words) else 0.0)
-        sentence = self.after[j - 1].kind >= Break.SENTENCE and (i == 0 or self.after[i - 1].kind >= Break.SENTENCE)
-        if not sentence and profile.max_lines > 1:
-            if self._alone(i, j):
-                cost += _LONE_CUE
-            elif columns < profile.columns / 4:
-                cost += _SMALL_CUE
+        if columns < profile.columns / 4 and profile.max_lines > 1:
+            sentence = self.after[j - 1].kind >= Break.SENTENCE and (i == 0 or self.after[i - 1].kind >= Break.SENTENCE)
+            if not sentence:
+                cost += _LONE_CUE if j - i == 1 or columns <= _TINY else _SMALL_CUE
         if shown < profile.min_ms:
             cost += _TOO_SHORT * (1 - shown / profile.min_ms)
         excess = columns * 1000 / max(shown, 1) / profile.columns_per_second - 1

@@ -31,34 +31,8 @@ _NO_LINE_START = frozenset(
 _NO_LINE_END = frozenset("([{（「『【《〈〔［｛“‘«‹$€£¥￥＄#")
 
 _ABBREVIATIONS = frozenset(
-    f"{short}."
-    for short in [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "vs",
-        "etc",
-        "e.g",
-        "i.e",
-        "no",
-        "fig",
-        "jr",
-        "sr",
-        "hr",
-        "fr",
-        "nr",
-        "z.b",
-        "d.h",
-        "bzw",
-        "ca",
-        "sra",
-        "dra",
-        "m",
-        "mme",
-    ]
+    {"mr.", "mrs.", "ms.", "dr.", "prof.", "st.", "vs.", "etc.", "e.g.", "i.e.", "no.", "fig.", "jr.", "sr.", "hr."}
+    | {"fr.", "nr.", "z.b.", "d.h.", "bzw.", "ca.", "sra.", "dra.", "m.", "mme."}
 )
 
 _ARTICLES = {
