@@ -1,0 +1,394 @@
+"""Any common audio or video file to mono float32.
+
+Lengths are exact: what an encoder adds in front and behind (priming, padding) is taken off again as the file's own
+books say (edit lists, LAME tags, Ogg granules), so that a word time in the samples is a word time in the file. A
+video's sound starts where the video starts, and holes in its time line are silence. PyAV brings every codec; no ffmpeg
+program is needed. Decoding stops at the first sample beyond the limit, so a small file that expands to days costs
+nothing.
+
+It opens what it is handed and nothing else: play lists and formats that name other files are refused. It reads no
+network and follows no reference.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from f5_serverless.audio.containers import has_mp3_count, is_cut, sniff
+from f5_serverless.audio.samples import SILENCE_DB, db_to_gain, fit_length, peak, resampled_length
+from f5_serverless.errors import (
+    AudioCorrupt,
+    AudioEmpty,
+    AudioError,
+    AudioSilent,
+    AudioTooLarge,
+    AudioTruncated,
+    NotAudio,
+    SourceNotFound,
+)
+from f5_serverless.types import Audio
+
+if TYPE_CHECKING:
+    import av
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+    from f5_serverless.types import Samples
+
+DEMUXERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,"
+    "tta,w64,wav,wv"
+)
+"""What may be opened: containers of sound. Left out on purpose: hls, dash, concat and all that open other files."""
+
+TIMELINES = frozenset({"mov", "matroska", "mpegts", "flv", "avi", "asf", "mpeg"})
+"""Containers whose time stamps place the sound against a picture."""
+
+HOLE_SECONDS = 0.1
+"""A jump of the time stamps from here on is a hole, below it is the rounding of a container's clock."""
+
+RATES = range(1_000, 384_001)
+_SCALES = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "s64": 9223372036854775808.0, "flt": 1.0, "dbl": 1.0}
+_LOUDEST = 64.0
+"""Floating-point samples beyond this (36 dB over full scale) were never sound on this scale."""
+
+_BLOCK = 1 << 16
+_EDGE_PACKETS = 3
+"""So many undecodable packets are usual where MPEG streams were cut; players skip them too."""
+
+
+def decode(
+    source: Path | bytes,
+    *,
+    max_seconds: float,
+    max_bytes: int,
+    field: str | None = None,
+    sample_rate: int | None = None,
+) -> Audio:
+    """The sound of a file (path) or of a file's content (bytes), mixed to mono; resampled while decoding if asked.
+
+    Raises, each with ``field``: `SourceNotFound`, `NotAudio`, `AudioEmpty`, `AudioSilent` (peak under −80 dBFS),
+    `AudioTruncated`, `AudioCorrupt`, `AudioTooLarge` (bytes before reading, seconds while decoding).
+    """
+    try:
+        with _opened(source, max_bytes) as (file, size):
+            return _decode(file, size, max_seconds, sample_rate)
+    except (AudioError, SourceNotFound) as error:
+        error.field = field
+        raise
+
+
+@contextmanager
+def _opened(source: Path | bytes, max_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
+    """The source as a seekable file and its size in bytes."""
+    if isinstance(source, bytes):
+        _check_size(len(source), max_bytes)
+        yield io.BytesIO(source), len(source)
+        return
+    try:
+        if source.exists() and not source.is_file():
+            raise NotAudio(f"{source.name or 'The source'!r} is a directory or a device, not a file of sound.")
+        file = source.open("rb")
+    except FileNotFoundError:
+        raise SourceNotFound(f"There is no file {source.name!r}.") from None
+    except (OSError, ValueError) as error:
+        raise SourceNotFound(f"{source.name!r} cannot be opened ({type(error).__name__}).") from None
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        _check_size(size, max_bytes)
+        yield file, size
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size == 0:
+        raise AudioEmpty("The file has no content.")
+    if size > max_bytes:
+        raise AudioTooLarge(f"The file has {size:,} bytes; {max_bytes:,} are allowed.")
+
+
+def _decode(file: BinaryIO, size: int, max_seconds: float, sample_rate: int | None) -> Audio:
+    kind = sniff(file)
+    with _container(file, kind, size) as container:
+        stream: AudioStream | None = container.streams.best("audio")  # type: ignore[assignment]
+        if stream is None:
+            raise NotAudio("The file holds no sound, only other streams.")
+        promised = _promised(container, stream, file)
+        if promised is not None and promised > max_seconds:
+            raise AudioTooLarge(f"The recording lasts {promised:,.0f} s; {max_seconds:,.0f} s are allowed.")
+        reader = _Reader(container, stream, kind, _Sink(max_seconds, sample_rate), promised)
+        reader.read()
+        if is_cut(file, kind, size):
+            raise AudioTruncated("The file ends in the middle of its sound.")
+        return reader.finish()
+
+
+@contextmanager
+def _container(file: BinaryIO, kind: str | None, size: int) -> Iterator[InputContainer]:
+    import av
+
+    file.seek(0)
+    try:
+        container = av.open(
+            file,
+            "r",
+            options={"format_whitelist": DEMUXERS, "protocol_whitelist": "none"},
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        if kind is None:
+            raise NotAudio("The file is no audio or video file that can be read.") from error
+        if is_cut(file, kind, size):
+            raise AudioTruncated("The file ends before its sound begins or before its index.") from error
+        raise AudioCorrupt("The file starts like a recording and cannot be read.") from error
+    with container:
+        yield container
+
+
+def _family(container: InputContainer) -> str:
+    """``mov`` for PyAV's ``mov,mp4,m4a,3gp,3g2,mj2``."""
+    return container.format.name.split(",")[0]
+
+
+def _has_picture(container: InputContainer) -> bool:
+    import av
+
+    return any(not s.disposition & av.stream.Disposition.attached_pic for s in container.streams.video)
+
+
+def _promised(container: InputContainer, stream: AudioStream, file: BinaryIO) -> float | None:
+    """The length in seconds that the header states; None where there is only an estimate or nothing."""
+    family = _family(container)
+    stated = float(stream.duration * (stream.time_base or 0)) if stream.duration else None
+    if family == "mp3":  # without that header the library guesses from the bit rate
+        where = file.tell()
+        has_count = has_mp3_count(file)
+        file.seek(where)
+        return stated if has_count else None
+    if family in ("matroska", "flv"):
+        whole = container.duration / 1e6 if container.duration else None
+        return None if _has_picture(container) else whole
+    if family in ("mov", "flac", "wav", "aiff", "caf", "w64", "tta", "wv", "ape"):
+        return stated
+    return None
+
+
+@dataclass
+class _Sink:
+    """Collects mono blocks, counts them against the limit, and resamples them on the way where asked."""
+
+    max_seconds: float
+    target: int | None
+    rate: int = 0
+    count: int = 0
+    peak: float = 0.0
+    channel_peak: float = 0.0
+    blocks: list[Samples] = field(default_factory=list)
+    pending: list[Samples] = field(default_factory=list)
+    pending_count: int = 0
+    stream: Any = None
+
+    def start(self, rate: int) -> None:
+        if self.rate == rate:
+            return
+        if self.rate:
+            raise AudioCorrupt("The sample rate changes in the middle of the file.")
+        if rate not in RATES:
+            raise AudioCorrupt(f"The file claims a sample rate of {rate} Hz.")
+        self.rate = rate
+        if self.target and self.target != rate:
+            import soxr
+
+            self.stream = soxr.ResampleStream(rate, self.target, 1, dtype="float32", quality="VHQ")
+
+    def silence(self, samples: int) -> None:
+        self._count(samples)
+        while samples > 0:
+            self._push(np.zeros(min(samples, _BLOCK), np.float32))
+            samples -= _BLOCK
+
+    def add(self, block: Samples) -> None:
+        """One block of shape (channels, N), as float."""
+        self._count(block.shape[1])
+        mono = block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32)
+        self.channel_peak = max(self.channel_peak, float(np.abs(block).max(initial=0.0)))
+        self.peak = max(self.peak, peak(mono))
+        # NaN is neither below nor above: the comparison is written so that it fails for it
+        if not self.channel_peak <= _LOUDEST or not np.isfinite(mono).all():
+            raise AudioCorrupt(
+                "The file holds numbers that are no sound (not a number, infinite, or far beyond full scale)."
+            )
+        self._push(mono)
+
+    def cut(self, samples: int) -> None:
+        """Takes the last ``samples`` off again; they are still pending because a block is larger than any padding."""
+        while samples > 0 and self.pending:
+            last = self.pending.pop()
+            kept = last[: max(0, len(last) - samples)]
+            samples -= len(last) - len(kept)
+            self.count -= len(last) - len(kept)
+            self.pending_count -= len(last) - len(kept)
+            if len(kept):
+                self.pending.append(kept)
+
+    def finish(self) -> Samples:
+        self._flush(last=True)
+        samples = np.concatenate(self.blocks) if self.blocks else np.zeros(0, np.float32)
+        self.blocks.clear()
+        if self.stream is None:
+            return samples
+        return fit_length(samples, resampled_length(self.count, self.rate, self.target or self.rate))
+
+    def _count(self, samples: int) -> None:
+        self.count += samples
+        if self.count > self.max_seconds * self.rate:
+            raise AudioTooLarge(f"The recording expands to more than the {self.max_seconds:,.0f} s that are allowed.")
+
+    def _push(self, mono: Samples) -> None:
+        self.pending.append(mono)
+        self.pending_count += len(mono)
+        if self.pending_count >= 2 * _BLOCK:
+            self._flush(last=False)
+
+    def _flush(self, last: bool) -> None:
+        """Hands pending samples on, except for the newest block's worth, which `cut` may still need."""
+        block = np.concatenate(self.pending) if self.pending else np.zeros(0, np.float32)
+        ready = block if last else block[: len(block) - _BLOCK // 4]
+        rest = block[len(ready) :]
+        self.pending = [rest] if len(rest) else []
+        self.pending_count = len(rest)
+        self.blocks.append(self.stream.resample_chunk(ready, last=last) if self.stream else ready.copy())
+
+
+@dataclass
+class _Reader:
+    """Runs one stream through a sink and keeps the books of time."""
+
+    container: InputContainer
+    stream: AudioStream
+    kind: str | None
+    sink: _Sink
+    promised: float | None
+    failed: int = 0
+    failed_inside: bool = False
+    frames: int = 0
+    frame_size: int = 0
+    first: float | None = None
+    shift: int = 0
+    """Samples of silence put in so far to keep to the time stamps."""
+    last_end: float = 0.0
+    packet_end: float = 0.0
+
+    def read(self) -> None:
+        """Decodes everything. Raises `AudioCorrupt` for damage in the middle, `AudioTooLarge` at the limit."""
+        import av
+
+        if self.stream.codec_context.name == "flac":
+            self.stream.codec_context.options = {"err_detect": "crccheck"}
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                if packet.pts is not None and packet.duration:
+                    end = float((packet.pts + packet.duration) * packet.time_base)
+                    self.packet_end = max(self.packet_end, end)
+                decoded = packet.decode()
+            except av.FFmpegError:
+                self.failed += 1
+                if self.failed > 10_000:
+                    return
+                continue
+            for frame in decoded:
+                self._take(frame)
+
+    def _take(self, frame: av.AudioFrame) -> None:
+        self.failed_inside = self.failed_inside or (self.failed > 0 and self._counts())
+        self.failed = 0
+        self.sink.start(frame.sample_rate)
+        self._keep_time(frame)
+        self.frames += 1
+        self.frame_size = max(self.frame_size, frame.samples)
+        self.sink.add(_channels(frame))
+        if frame.time is not None:
+            self.last_end = frame.time + frame.samples / frame.sample_rate
+
+    def _counts(self) -> bool:
+        """Whether the failures so far are damage: not so a few at the start of an MPEG stream."""
+        return self.frames > 0 or self.failed > _EDGE_PACKETS
+
+    def _keep_time(self, frame: av.AudioFrame) -> None:
+        """Puts silence where the time line has a hole: before the first frame of a video's sound, and within."""
+        if frame.time is None or _family(self.container) not in TIMELINES:
+            return
+        if self.first is None:
+            picture = _has_picture(self.container) and self.container.start_time is not None
+            self.first = (self.container.start_time or 0) / 1e6 if picture else frame.time
+        missing = frame.time - self.first - self.sink.count / frame.sample_rate
+        if missing >= (HOLE_SECONDS if self.frames else 1 / 1000):
+            self.sink.silence(round(missing * frame.sample_rate))
+
+    def finish(self) -> Audio:
+        """The samples, after the checks that need the whole."""
+        self._check_whole()
+        rate = self.sink.rate
+        if _family(self.container) == "mov":
+            self._cut_padding()
+        if self.sink.count == 0:
+            raise AudioEmpty("The file holds no samples.")
+        if self.sink.peak < db_to_gain(SILENCE_DB):
+            cancelled = self.sink.channel_peak >= db_to_gain(SILENCE_DB)
+            why = "its channels cancel each other out when mixed" if cancelled else "nothing in it can be heard"
+            raise AudioSilent(f"The recording is silent: {why}.")
+        samples = self.sink.finish()
+        return Audio(samples, self.sink.target or rate)
+
+    def _check_whole(self) -> None:
+        """Tells damage from an early end."""
+        seconds = self.sink.count / self.sink.rate if self.sink.rate else 0.0
+        if not self.frames and self.failed:
+            raise (AudioCorrupt if self.kind else NotAudio)("Nothing in the file can be decoded.")
+        slack = 0.1 if self.promised and self.promised > 0.2 else 0.02
+        missing = self.promised is not None and seconds < self.promised - slack
+        # a FLAC frame carries its position: the last one in place means that others before it are lost
+        holes = missing and self.kind == "flac" and self.last_end >= (self.promised or 0) - slack
+        if self.failed_inside or holes:
+            raise AudioCorrupt("The recording is damaged: parts in its middle cannot be decoded.")
+        if missing:
+            raise AudioTruncated(f"The file promises {self.promised:.1f} s of sound and ends after {seconds:.1f} s.")
+        if self.failed > _EDGE_PACKETS:
+            raise AudioCorrupt("The recording is damaged: its end cannot be decoded.")
+
+    def _cut_padding(self) -> None:
+        """MP4: the last frame is padded; the last packet's duration or the edit list says where the sound ends.
+
+        Either is believed only within two frames of the decoded end: fragmented files state lengths that mean nothing.
+        """
+        stream = self.stream
+        ends = [self.packet_end]
+        if stream.duration and stream.time_base:
+            ends.append(float(((stream.start_time or 0) + stream.duration) * stream.time_base))
+        surplus = max(round((self.last_end - end) * self.sink.rate) for end in ends if end > 0) if any(ends) else 0
+        if 0 < surplus <= 2 * self.frame_size:
+            self.sink.cut(surplus)
+
+
+def _channels(frame: av.AudioFrame) -> Samples:
+    """A frame as float32 of shape (channels, N), full scale at 1; a subwoofer's channel is left out."""
+    name = frame.format.name.removesuffix("p")
+    data = frame.to_ndarray()
+    if not frame.format.is_planar:
+        data = data.reshape(-1, frame.layout.nb_channels).T
+    if len(data) > 2:
+        data = data[[index for index, channel in enumerate(frame.layout.channels) if channel.name != "LFE"]]
+    if name == "u8":
+        data = data.astype(np.float32) - 128.0
+    return np.asarray(data * (1.0 / _SCALES[name]), np.float32)
