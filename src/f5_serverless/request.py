@@ -1,0 +1,296 @@
+"""JSON in: one pure function from a job's ``input`` to a frozen `Request`.
+
+It accepts what the JSON Schema (`schema()`) describes and nothing else: unknown keys, wrong types, contradictions and
+values out of range each raise an `InputError` that names the field. Later code trusts the result. Nothing is fetched,
+opened or looked up here; whether an engine can do what is asked is decided by the pipeline.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from f5_serverless.errors import Contradiction, InputError, LimitExceeded, UnknownField
+
+Mode: TypeAlias = Literal["speak", "revoice", "subtitle"]
+SubtitleFormat: TypeAlias = Literal["ass", "srt", "vtt", "json"]
+
+MAX_URL_CHARS = 16_384
+MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+
+
+def _no_control_characters(value: str, *, allowed: str) -> str:
+    for position, character in enumerate(value):
+        category = unicodedata.category(character)
+        if category == "Cs" or (category == "Cc" and character not in allowed):
+            raise ValueError(f"has the control character U+{ord(character):04X} at position {position}")
+    return value
+
+
+def _check_address(value: str) -> str:
+    _no_control_characters(value, allowed="")
+    if not value.strip():
+        raise ValueError("is empty")
+    if not value.startswith("data:") and len(value) > MAX_URL_CHARS:
+        raise ValueError(f"is longer than {MAX_URL_CHARS} characters")
+    return value
+
+
+class Options(BaseModel):
+    """``options`` of a request. What is absent has the default given here."""
+
+    model_config = _STRICT
+
+    mode: Mode | None = Field(None, description="What to do; by default it follows from the fields that are present.")
+    create_subtitles: bool = Field(True, description="Whether subtitle files are made.")
+    subtitle_format: SubtitleFormat | Annotated[tuple[SubtitleFormat, ...], Field(strict=False, min_length=1)] = Field(
+        "ass", description="One format or a list: ass, srt, vtt, json."
+    )
+    subtitle_style: Literal["clean", "karaoke", "social"] = Field("clean", description="Preset of the subtitles.")
+    ref_text: str | None = Field(None, max_length=2_000, description="What is said in the reference recording.")
+    language: str | None = Field(
+        None, description="Language code such as en, de, zh. Default: en where there is text, else detected."
+    )
+    seed: int | None = Field(
+        None,
+        ge=0,
+        le=MAX_SEED,
+        description="The same seed gives the same bytes; by default it follows from the request.",
+    )
+    speed: float = Field(1.0, ge=0.5, le=2.0, description="Speaking rate; 2 is twice as fast.")
+    nfe_step: int | None = Field(None, ge=1, le=128, description="Steps of the sampler (f5); default 7.")
+    cfg_strength: float | None = Field(None, ge=0, le=10, description="Strength of the guidance (f5); default 2.")
+    engine: Literal["auto", "f5", "preview"] = Field("auto", description="Which engine speaks.")
+    audio_format: Literal["wav", "flac", "mp3", "opus", "aac"] = Field("wav", description="Format of the audio made.")
+    loudness: float | None = Field(
+        None,
+        ge=-40,
+        le=-8,
+        description="Integrated loudness of the result in LUFS (EBU R128), e.g. -16; default: as made.",
+    )
+    return_: Literal["url", "inline"] = Field(
+        "url",
+        alias="return",
+        description="Whether audio and subtitles are stored (url) or part of the answer (inline).",
+    )
+
+    @field_validator("ref_text")
+    @classmethod
+    def _ref_text(cls, value: str | None) -> str | None:
+        return value if value is None else _no_control_characters(value, allowed="\n\r\t")
+
+    @field_validator("language")
+    @classmethod
+    def _language(cls, value: str | None) -> str | None:
+        if value is not None and not _LANGUAGE.fullmatch(value):
+            raise ValueError("must be a language code such as en, de or zh-CN")
+        return value
+
+    @property
+    def subtitle_formats(self) -> tuple[SubtitleFormat, ...]:
+        """The formats asked for, each once, in the order given."""
+        given = self.subtitle_format
+        return tuple(dict.fromkeys((given,) if isinstance(given, str) else given))
+
+
+class RequestModel(BaseModel):
+    """A job's ``input``, before it is known what it means. Its JSON Schema is the published one."""
+
+    model_config = _STRICT | ConfigDict(title="F5-TTS Serverless request")
+
+    text: str | None = Field(None, description="What is to be spoken, or what is said in the recording.")
+    audio_url: str | None = Field(
+        None, description="A recording: s3://, https://, data:; on the command line also a path."
+    )
+    voice_reference_url: str | None = Field(None, description="A recording of the voice to clone; addresses as above.")
+    options: Options = Field(default_factory=Options, description="How it is done.")
+
+    @field_validator("text")
+    @classmethod
+    def _text(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.strip():
+            raise ValueError("is empty")
+        return _no_control_characters(value, allowed="\n\r\t\f\v")
+
+    @field_validator("audio_url", "voice_reference_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        return value if value is None else _check_address(value)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as understood. ``seed`` is always set; ``warnings`` name options that this mode does not read."""
+
+    mode: Mode
+    text: str | None
+    audio_url: str | None
+    voice_reference_url: str | None
+    options: Options
+    seed: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may hold; values come from the deployment's settings."""
+
+    max_text_chars: int = 200_000
+
+
+SPEECH = ("speak", "revoice")
+OPTION_MODES: Mapping[str, tuple[str, ...]] = {
+    "ref_text": SPEECH,
+    "seed": SPEECH,
+    "speed": SPEECH,
+    "nfe_step": SPEECH,
+    "cfg_strength": SPEECH,
+    "audio_format": SPEECH,
+    "loudness": SPEECH,
+}
+"""Options that only some modes read; the others are read by all."""
+
+
+def parse_request(payload: object, limits: Limits | None = None) -> Request:
+    """The request that ``payload`` (the value under ``"input"``) means. Raises `InputError` naming the field.
+
+    >>> parse_request({"text": "Hello."}).mode
+    'speak'
+    >>> parse_request({"text": "Hello.", "optoins": {}})
+    Traceback (most recent call last):
+    ...
+    f5_serverless.errors.UnknownField: `optoins` is not a field of a request. Did you mean `options`?
+    """
+    limits = limits or Limits()
+    if not isinstance(payload, Mapping):
+        raise InputError(f"The request must be a JSON object, not {_kind(payload)}.", field="input")
+    text = payload.get("text")
+    if isinstance(text, str) and len(text) > limits.max_text_chars:
+        raise LimitExceeded(
+            f"text has {len(text):,} characters; at most {limits.max_text_chars:,} are allowed.", field="text"
+        )
+    try:
+        model = RequestModel.model_validate(dict(payload))
+    except ValidationError as error:
+        raise _first_error(error, payload) from None
+    except (RecursionError, UnicodeError):
+        raise InputError("The request cannot be read.", field="input") from None
+    mode = _mode(model)
+    given = model.options.model_fields_set
+    warnings = tuple(
+        f"options.{name} has no effect in mode {mode}."
+        for name, modes in OPTION_MODES.items()
+        if name in given and mode not in modes
+    )
+    seed = model.options.seed
+    return Request(
+        mode=mode,
+        text=model.text,
+        audio_url=model.audio_url,
+        voice_reference_url=model.voice_reference_url,
+        options=model.options,
+        seed=_derived_seed(model) if seed is None else seed,
+        warnings=warnings,
+    )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a job's ``input``."""
+    return RequestModel.model_json_schema(by_alias=True)
+
+
+def _mode(model: RequestModel) -> Mode:
+    """What the fields mean together; raises `Contradiction` or `InputError`."""
+    has_audio, has_text = model.audio_url is not None, model.text is not None
+    has_voice = model.voice_reference_url is not None
+    wanted = model.options.mode
+    if not has_audio and not has_text:
+        field = "audio_url" if wanted in ("revoice", "subtitle") else "text"
+        raise InputError("The request has neither text nor audio_url: there is nothing to do.", field=field)
+    implied: Mode = ("revoice" if has_voice else "subtitle") if has_audio else "speak"
+    if wanted is not None and wanted != implied:
+        raise Contradiction(_CONTRADICTIONS[wanted, implied], field="options.mode")
+    if model.options.ref_text is not None and not has_voice:
+        raise Contradiction("options.ref_text is given, but no voice_reference_url.", field="options.ref_text")
+    return implied
+
+
+_CONTRADICTIONS: Mapping[tuple[str, str], str] = {
+    (
+        "speak",
+        "revoice",
+    ): "Mode speak takes text and a voice, but audio_url is given too; leave it out, or use revoice.",
+    ("speak", "subtitle"): "Mode speak makes speech from text, but audio_url is given; leave it out, or use subtitle.",
+    ("revoice", "speak"): "Mode revoice needs audio_url: the recording that is said again.",
+    ("revoice", "subtitle"): "Mode revoice needs voice_reference_url: the voice in which the recording is said again.",
+    ("subtitle", "speak"): "Mode subtitle needs audio_url: the recording that is subtitled.",
+    (
+        "subtitle",
+        "revoice",
+    ): "Mode subtitle makes no speech, but voice_reference_url is given; leave it out, or use revoice.",
+}
+
+
+def _derived_seed(model: RequestModel) -> int:
+    """A seed that follows from the request, so that a job delivered twice gives the same bytes."""
+    content = json.dumps(model.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True)
+    return int.from_bytes(hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()[:4], "big")
+
+
+def _kind(value: object) -> str:
+    names = {type(None): "null", bool: "a boolean", str: "a string", list: "a list", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _first_error(error: ValidationError, payload: Mapping[str, Any]) -> InputError:
+    """The first fault pydantic found, in words, with its field."""
+    # The branches of a union are reported one by one; the deepest that is not a branch name says most.
+    detail = error.errors(include_url=False, include_context=True)[0]
+    path = [part for part in detail["loc"] if part in RequestModel.model_fields or _is_option(part)]
+    field = ".".join(str(part) for part in path) or "input"
+    if detail["type"] == "extra_forbidden":
+        return _unknown(detail["loc"])
+    if detail["type"] == "value_error":
+        return InputError(f"{field} {detail['ctx']['error']}.", field=field)
+    if detail["type"] in ("model_type", "model_attributes_type"):
+        return InputError(f"{field} must be an object, not {_kind(detail['input'])}.", field=field)
+    if detail["type"] == "invalid_key":
+        return UnknownField("The request has a key that is not a string.", field=field)
+    reason = detail["msg"].replace("Input should be", "must be").replace("Input must", "must")
+    if field == "options.subtitle_format":
+        reason = "must be 'ass', 'srt', 'vtt' or 'json', or a list of these"
+    return InputError(f"{field} {reason[:1].lower()}{reason[1:]}.", field=field)
+
+
+def _is_option(part: object) -> bool:
+    return part == "return" or part in Options.model_fields
+
+
+def _unknown(loc: tuple[int | str, ...]) -> UnknownField:
+    """An unknown key, with the nearest known one suggested."""
+    name = str(loc[-1])
+    inside_options = len(loc) > 1 and loc[0] == "options"
+    here = [field.alias or key for key, field in Options.model_fields.items()]
+    known = here if inside_options else list(RequestModel.model_fields)
+    shown = name if len(name) <= 60 and name.isprintable() else "(unprintable)"
+    field = f"options.{shown}" if inside_options else shown
+    message = f"`{field}` is not a field of a request."
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    if near:
+        message += f" Did you mean `{'options.' if inside_options else ''}{near[0]}`?"
+    elif not inside_options and name in here:
+        message += f" Did you mean `options.{name}`?"
+    return UnknownField(message, field=field)
