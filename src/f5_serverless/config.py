@@ -22,9 +22,9 @@ class BadSetting(InputError):
     hint = "Correct the variable; docs/configuration.md lists all of them with their units."
 
 
-def setting(variable: str, default: Any, help: str) -> Any:
-    """A dataclass field that is read from ``variable``."""
-    return dataclasses.field(default=default, metadata={"env": variable, "help": help})
+def setting(variable: str, default: Any, help: str, *, secret: bool = False) -> Any:
+    """A dataclass field that is read from ``variable``. A ``secret`` does not show in ``repr``."""
+    return dataclasses.field(default=default, repr=not secret, metadata={"env": variable, "help": help})
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,28 @@ class Settings:
     )
     chunk_seconds: float = setting("F5_CHUNK_SECONDS", 12.0, "Time budget of one chunk of speech, in seconds.")
     crossfade_seconds: float = setting("F5_CROSSFADE_SECONDS", 0.0, "Cross-fade where two chunks meet, in seconds.")
+    allow_hosts: tuple[str, ...] = setting(
+        "F5_ALLOW_HOSTS", (), "Hosts (`host` or `host:port`, comma-separated) fetched from without address checks."
+    )
+    fetch_connect_seconds: float = setting(
+        "F5_FETCH_CONNECT_TIMEOUT", 10.0, "Longest wait for a connection, in seconds."
+    )
+    fetch_read_seconds: float = setting("F5_FETCH_READ_TIMEOUT", 30.0, "Longest wait for the next bytes, in seconds.")
+    fetch_seconds: float = setting("F5_FETCH_TIMEOUT", 600.0, "Longest fetch of one input, in seconds.")
+    s3_bucket: str = setting("S3_BUCKET", "", "Bucket for outputs and voices; empty: a local directory.")
+    s3_prefix: str = setting("S3_PREFIX", "", "What every key in the bucket starts with, such as `f5/`.")
+    s3_addressing: str = setting(
+        "S3_ADDRESSING", "auto", "How buckets are addressed: auto (by endpoint), path or virtual."
+    )
+    s3_seconds: float = setting("S3_TIMEOUT", 600.0, "Longest transfer of one object with all repetitions, in seconds.")
+    aws_access_key_id: str = setting(
+        "AWS_ACCESS_KEY_ID", "", "Key id for S3; empty: an instance role or profile.", secret=True
+    )
+    aws_secret_access_key: str = setting("AWS_SECRET_ACCESS_KEY", "", "Secret of that key.", secret=True)
+    aws_session_token: str = setting("AWS_SESSION_TOKEN", "", "Session token of temporary keys.", secret=True)
+    aws_region: str = setting("AWS_REGION", "", "Region of the store; empty: read off the endpoint.")
+    aws_endpoint_url: str = setting("AWS_ENDPOINT_URL", "", "Endpoint of an S3-compatible store; empty: AWS.")
+    url_expires: int = setting("F5_URL_EXPIRES", 86_400, "How long signed addresses in answers stay valid, in seconds.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -66,6 +88,8 @@ def _convert(variable: str, raw: str, default: Any) -> Any:
             if not 0 <= number < float("inf"):
                 raise ValueError(raw)
             return number
+        if isinstance(default, tuple):
+            return tuple(raw.replace(",", " ").split())
     except (KeyError, ValueError):
         kind = {bool: "1 or 0", int: "a whole number", float: "a number"}[type(default)]
         raise BadSetting(f"{variable} must be {kind}, not {raw!r}.", field=variable) from None

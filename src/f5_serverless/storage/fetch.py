@@ -36,8 +36,9 @@ from f5_serverless.errors import (
     SourceUnreadable,
 )
 from f5_serverless.storage.addresses import HttpAddress, parse_file, parse_http, scheme_of, shown
+from f5_serverless.storage.deadline import Deadline
 from f5_serverless.storage.guard import Guard, Resolver, system_resolver
-from f5_serverless.storage.http_get import Deadline, Limits, Response, get
+from f5_serverless.storage.http_get import Limits, Response, get
 
 log = logging.getLogger("f5_serverless.storage.fetch")
 

@@ -8,15 +8,14 @@ environment are not used, cookies and credentials are not sent, redirects are no
 from __future__ import annotations
 
 import http.client
-import io
 import socket
 import ssl
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from f5_serverless import __version__
 from f5_serverless.storage.addresses import HttpAddress
+from f5_serverless.storage.deadline import BoundedSocket, Deadline
 
 HEADERS = {
     "Accept": "audio/*, video/*;q=0.9, application/octet-stream;q=0.8, */*;q=0.1",
@@ -35,54 +34,6 @@ class Limits:
     total: float = 600.0
     attempts: int = 3
     redirects: int = 5
-
-
-class Deadline:
-    """A point in time. ``left(most)``: seconds until then, at most ``most``; raises `TimeoutError` when it is past."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def left(self, most: float) -> float:
-        rest = self._end - time.monotonic()
-        if rest <= 0:
-            raise TimeoutError("total time used up")
-        return min(rest, most)
-
-    @property
-    def passed(self) -> bool:
-        return time.monotonic() >= self._end
-
-
-class _Bounded(io.RawIOBase):
-    """A socket as a raw stream whose every read ends by the deadline: one byte now and then does not prolong it."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline, wait: float) -> None:
-        self._sock, self._deadline, self._wait = sock, deadline, wait
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        self._sock.settimeout(self._deadline.left(self._wait))
-        return self._sock.recv_into(buffer)
-
-
-class _Socket:
-    """As much of a socket as `http.client` asks for."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline, wait: float) -> None:
-        self._sock, self._deadline, self._wait = sock, deadline, wait
-
-    def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(self._deadline.left(self._wait))
-        self._sock.sendall(data)
-
-    def makefile(self, mode: str, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(_Bounded(self._sock, self._deadline, self._wait), 1 << 16)
-
-    def close(self) -> None:
-        self._sock.close()
 
 
 class Response:
@@ -122,7 +73,7 @@ def get(
     """Sends the request and reads the head of the answer. Raises `OSError` or `http.client.HTTPException`."""
     sock = _connect(address, ips, limits, deadline, tls)
     connection = http.client.HTTPConnection(address.host, address.port)
-    connection.sock = _Socket(sock, deadline, limits.read)
+    connection.sock = BoundedSocket(sock, lambda: deadline, limits.read)
     try:
         connection.putrequest("GET", address.target, skip_host=True, skip_accept_encoding=True)
         for name, value in {"Host": address.netloc, **HEADERS, **headers}.items():
