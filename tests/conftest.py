@@ -6,13 +6,12 @@ import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from f5_serverless.audio import codec
-from f5_serverless.config import Settings
-from f5_serverless.pipeline import Services, open_services
+if TYPE_CHECKING:
+    from f5_serverless.pipeline import Services
 
 
 @functools.cache
@@ -27,6 +26,10 @@ def _whisper() -> object:
 def read_back() -> Callable[[Path], str]:
     """Writes down an audio file with faster-whisper tiny.en: lower case, no punctuation."""
 
+    import numpy as np
+
+    from f5_serverless.audio import codec
+
     def read(path: Path) -> str:
         audio = codec.decode(path, max_seconds=600, max_bytes=1 << 28, sample_rate=16_000)
         segments, _ = _whisper().transcribe(np.asarray(audio.samples), language="en", beam_size=5)  # type: ignore[attr-defined]
@@ -39,4 +42,7 @@ def read_back() -> Callable[[Path], str]:
 @pytest.fixture
 def services(tmp_path: Path) -> Services:
     """The services of a command line whose results go to a temporary directory."""
+    from f5_serverless.config import Settings
+    from f5_serverless.pipeline import open_services
+
     return open_services(Settings(output_dir=tmp_path / "out"), allow_local=True)
