@@ -66,6 +66,16 @@ class Settings:
     aws_endpoint_url: str = setting("AWS_ENDPOINT_URL", "", "Endpoint of an S3-compatible store; empty: AWS.")
     url_expires: int = setting("F5_URL_EXPIRES", 86_400, "How long signed addresses in answers stay valid, in seconds.")
 
+    concurrency: int = setting("F5_CONCURRENCY", 1, "Jobs that one worker runs at once.")
+    job_seconds: float = setting("F5_JOB_SECONDS", 540.0, "Time that one job may take, in seconds (RunPod allows 600).")
+    drain_seconds: float = setting(
+        "F5_DRAIN_SECONDS", 20.0, "Time that running jobs get to finish after SIGTERM, in seconds."
+    )
+    progress_seconds: float = setting("F5_PROGRESS_SECONDS", 1.0, "Least time between two progress events, in seconds.")
+    outbox_dir: str = setting(
+        "F5_OUTBOX_DIR", "", "Directory on the volume where finished results wait until the queue has them."
+    )
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Settings from variables such as ``os.environ``. Raises `BadSetting` naming the variable."""
