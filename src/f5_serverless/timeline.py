@@ -24,7 +24,7 @@ def displayed_words(chunk: Chunk, alignment: Alignment, offset: float, duration:
         raise ValueError(f"{len(spoken)} times for {len(chunk.words)} words")
     words: list[Word] = []
     position = 0
-    now = min((word.start for word in spoken), default=0.0)
+    now = max(0.0, min((word.start for word in spoken), default=0.0))
     for token in chunk.tokens:
         parts = spoken[position : position + len(token.words)]
         position += len(token.words)
