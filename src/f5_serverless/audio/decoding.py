@@ -55,6 +55,9 @@ TIMELINES = frozenset({"mov", "matroska", "mpegts", "flv", "avi", "asf", "mpeg"}
 HOLE_SECONDS = 0.1
 """A jump of the time stamps from here on is a hole, below it is the rounding of a container's clock."""
 
+EDIT_CLOCK = 0.002
+"""Seconds by which an edit list may miss the true end for want of resolution."""
+
 RATES = range(1_000, 384_001)
 _SCALES = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "s64": 9223372036854775808.0, "flt": 1.0, "dbl": 1.0}
 _LOUDEST = 64.0
@@ -340,8 +343,7 @@ class _Reader:
         """The samples, after the checks that need the whole."""
         self._check_whole()
         rate = self.sink.rate
-        if _family(self.container) == "mov":
-            self._cut_padding()
+        self._cut_padding()
         if self.sink.count == 0:
             raise AudioEmpty("The file holds no samples.")
         if self.sink.peak < db_to_gain(SILENCE_DB):
@@ -368,17 +370,29 @@ class _Reader:
             raise AudioCorrupt("The recording is damaged: its end cannot be decoded.")
 
     def _cut_padding(self) -> None:
-        """MP4: the last frame is padded; the last packet's duration or the edit list says where the sound ends.
+        """Takes off what the decoder library leaves of the encoder's padding at the end.
 
-        Either is believed only within two frames of the decoded end: fragmented files state lengths that mean nothing.
+        Believed only within two frames of the decoded end: fragmented files state lengths that mean nothing.
         """
-        stream = self.stream
-        ends = [self.packet_end]
-        if stream.duration and stream.time_base:
-            ends.append(float(((stream.start_time or 0) + stream.duration) * stream.time_base))
-        surplus = max(round((self.last_end - end) * self.sink.rate) for end in ends if end > 0) if any(ends) else 0
+        books = {"mov": self._mov_surplus, "mp3": self._mp3_surplus}.get(_family(self.container))
+        surplus = books() if books else 0
         if 0 < surplus <= 2 * self.frame_size:
             self.sink.cut(surplus)
+
+    def _mov_surplus(self) -> int:
+        """MP4: the last packet's duration says where the sound ends, or an edit list that ends clearly earlier.
+
+        "Clearly", since edit lists are commonly in milliseconds, and packets in samples.
+        """
+        stream, end = self.stream, self.packet_end
+        if stream.duration and stream.time_base:
+            edited = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+            end = edited if edited < end - EDIT_CLOCK else end
+        return round((self.last_end - end) * self.sink.rate)
+
+    def _mp3_surplus(self) -> int:
+        """MP3: padding beyond one frame is stated in the LAME tag and only partly removed by the library."""
+        return self.sink.count - round(self.promised * self.sink.rate) if self.promised else 0
 
 
 def _channels(frame: av.AudioFrame) -> Samples:

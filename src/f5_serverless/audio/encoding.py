@@ -73,7 +73,7 @@ def encode(audio: Audio, audio_format: str) -> bytes:
 def write_audio(audio: Audio, path: Path, audio_format: str) -> None:
     """``audio`` as a file at ``path``, frame by frame. A failure leaves no file; publishing it is the caller's."""
     try:
-        with path.open("wb") as file:
+        with path.open("w+b") as file:
             _write(audio, file, audio_format)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -108,6 +108,44 @@ def _write(audio: Audio, file: BinaryIO | io.BytesIO, audio_format: str) -> None
         for frame in _frames(audio, spec.sample_format, size):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+        frame_samples = context.frame_size
+    if spec.container == "mp3":
+        _state_mp3_padding(file, len(audio.samples), frame_samples)
+
+
+def _state_mp3_padding(file: BinaryIO | io.BytesIO, samples: int, frame: int) -> None:
+    """Corrects the padding that the LAME tag at the start of an MP3 states.
+
+    The muxer states at most one frame, while the encoder pads by up to one and a half, and the rest would be heard as
+    up to 24 ms of extra sound. The tag ends with a checksum over the first 190 bytes of its frame.
+    """
+    file.seek(0)
+    head = bytearray(file.read(1024))
+    tag = max(head.find(b"Info"), head.find(b"Xing"))
+    start = head.rfind(b"\xff", 0, tag)
+    fields = tag + 8 + 4 + 4 + 100 + 4  # flags, frames, bytes, seek table, quality; then the LAME part
+    frames = int.from_bytes(head[tag + 8 : tag + 12], "big")
+    delays = int.from_bytes(head[fields + 21 : fields + 24], "big")
+    padding = frames * frame - samples - (delays >> 12)  # the decoder's delay of 529 cancels out
+    head[fields + 21 : fields + 24] = (delays & 0xFFF000 | padding).to_bytes(3, "big")
+    head[start + 190 : start + 192] = _crc16(head[start : start + 190]).to_bytes(2, "big")
+    file.seek(0)
+    file.write(head)
+    file.seek(0, io.SEEK_END)
+
+
+def _crc16(data: bytes | bytearray) -> int:
+    """CRC-16 with the polynomial 0x8005, reflected (CRC-16/ARC), as the LAME tag uses it.
+
+    >>> hex(_crc16(b"123456789"))
+    '0xbb3d'
+    """
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+    return crc
 
 
 def _ceiling(spec: AudioFormat, rate: int) -> int:
