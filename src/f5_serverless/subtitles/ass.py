@@ -9,22 +9,26 @@ rounding adds up.
 (PrimaryColour) while it is spoken, and turns to the colour of what was said.
 
 Right-to-left text breaks under ``\k`` (libass #221): such a cue becomes one event per word, each drawing the whole
-text with one word lit.
+text with one word lit. Renderers lay out what stands between override tags from left to right, so these lines are put
+in visual order here (`bidi`). Letter spacing stays 0 everywhere: with it libass draws letters one by one, which breaks
+Arabic, Indic scripts and joined emoji.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import pysubs2
 
-from f5_serverless.subtitles import neutral
-from f5_serverless.subtitles.captions import Cue, CueWord
-from f5_serverless.subtitles.profiles import base_language, caption_profile, text_columns
+from f5_serverless.subtitles import bidi, neutral
+from f5_serverless.subtitles.captions import Cue, CueWord, joined
+from f5_serverless.subtitles.profiles import base_language, text_columns
 from f5_serverless.subtitles.styles import Highlight, SubtitleStyle, font_for
 from f5_serverless.subtitles.timecode import to_cs
 
 _STYLE = "Default"
+_COLUMN = 0.4  # width of an average bold letter, as a share of the ASS size, with a little room
 
 
 def write(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | None) -> str:
@@ -42,16 +46,17 @@ def write(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str |
         "YCbCr Matrix": "TV.709",
     }
     subs.styles = {_STYLE: _ass_style(style, language)}
+    look = _Look(style, language, font_for(style, language)[2])
     for cue in cues:
-        subs.events.extend(_events(cue, style, language))
+        subs.events.extend(_events(cue, look))
     return subs.to_string("ass", header_notice="")
 
 
 def _ass_style(style: SubtitleStyle, language: str) -> pysubs2.SSAStyle:
-    font, bold = font_for(style, language)
+    font, bold, size = font_for(style, language)
     return pysubs2.SSAStyle(
         fontname=font,
-        fontsize=style.size,
+        fontsize=size,
         bold=bold,
         primarycolor=_colour(style.said if style.highlight is Highlight.NONE else style.current),
         secondarycolor=_colour(style.upcoming),
@@ -60,7 +65,6 @@ def _ass_style(style: SubtitleStyle, language: str) -> pysubs2.SSAStyle:
         borderstyle=1,
         outline=style.outline,
         shadow=style.shadow,
-        spacing=style.spacing,
         alignment=pysubs2.Alignment(style.anchor),
         marginl=style.margin_h,
         marginr=style.margin_h,
@@ -73,71 +77,73 @@ def _colour(rgb: int, transparency: float = 0.0) -> pysubs2.Color:
     return pysubs2.Color(rgb >> 16 & 255, rgb >> 8 & 255, rgb & 255, round(transparency * 255))
 
 
-def _tag_colour(rgb: int) -> str:
+def _colour_tag(rgb: int) -> str:
     return f"\\1c&H{rgb & 255:02X}{rgb >> 8 & 255:02X}{rgb >> 16 & 255:02X}&"
 
 
-def _events(cue: Cue, style: SubtitleStyle, language: str) -> list[pysubs2.SSAEvent]:
-    lead = _lead(cue, style, language)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the texts of all events share."""
+
+    style: SubtitleStyle
+    language: str
+    size: int
+
+    def sizes(self, cue: Cue) -> list[str]:
+        """Per line the tag that sets its type size, or "": a word wider than the picture is written smaller."""
+        room = (self.style.width - 2 * self.style.margin_h) / (_COLUMN * self.style.size)
+        fitting = [min(self.size, int(self.size * room / max(_ink(line), 1.0))) for line in cue.lines]
+        if all(size == self.size for size in fitting):
+            return [""] * len(fitting)
+        return [f"{{\\fs{size}}}" for size in fitting]
+
+    def lead(self) -> str:
+        """Tags of a whole event: soft edges."""
+        return f"{{\\blur{self.style.blur:g}}}" if self.style.blur else ""
+
+
+def _ink(line: Sequence[CueWord]) -> float:
+    """Estimated width of a line in columns of average letters; capitals are wider."""
+    text = joined(line)
+    return text_columns(text) + 0.4 * sum(char.isupper() or char in "@%&" for char in text)
+
+
+def _events(cue: Cue, look: _Look) -> list[pysubs2.SSAEvent]:
     start, end = to_cs(cue.start_ms), max(to_cs(cue.end_ms), to_cs(cue.start_ms) + 1)
-    if style.highlight is Highlight.NONE:
-        return [_event(start, end, lead + _plain(cue, language))]
+    if look.style.highlight is Highlight.NONE:
+        return [_event(start, end, look.lead() + _plain(cue, look))]
     if any(neutral.has_rtl(word.text) for word in cue.words):
-        return _word_events(cue, style, language, start, end, lead)
-    return [_event(start, end, lead + _karaoke(cue, style, start, end))]
+        return _word_events(cue, look, start, end)
+    return [_event(start, end, look.lead() + _karaoke(cue, look, start, end))]
 
 
 def _event(start_cs: int, end_cs: int, text: str) -> pysubs2.SSAEvent:
     return pysubs2.SSAEvent(start=start_cs * 10, end=end_cs * 10, text=text, style=_STYLE)
 
 
-def _lead(cue: Cue, style: SubtitleStyle, language: str) -> str:
-    """Tags of the whole event: soft edges, and smaller type where a single word is wider than the picture."""
-    tags = f"\\blur{style.blur:g}" if style.blur else ""
-    limit = caption_profile(language, style.layout).columns
-    widest = max(_columns(line) for line in cue.lines)
-    if widest > limit:
-        tags += f"\\fs{max(12, style.size * limit // widest)}"
-    return f"{{{tags}}}" if tags else ""
-
-
-def _columns(line: Sequence[CueWord]) -> int:
-    return sum(text_columns(w.text) + (0 if w.glued else 1) for w in line) - (0 if line[-1].glued else 1)
-
-
-def _plain(cue: Cue, language: str) -> str:
-    return _assemble(cue, language, [neutral.for_ass(word.text) for word in cue.words])
-
-
-def _assemble(cue: Cue, language: str, texts: Sequence[str]) -> str:
-    """Put the words' finished texts into the cue's lines, with spaces and direction."""
-    code, position, lines = base_language(language), 0, []
-    for line in cue.lines:
-        parts = []
-        for word, text in zip(line, texts[position : position + len(line)], strict=True):
-            parts.append(text if word.glued or word is line[-1] else text + " ")
-        position += len(line)
-        plain = " ".join(word.text for word in line)
-        lines.append(neutral.directed("".join(parts), neutral.reads_rtl(plain, code)))
+def _plain(cue: Cue, look: _Look) -> str:
+    code = base_language(look.language)
+    lines = []
+    for line, size in zip(cue.lines, look.sizes(cue), strict=True):
+        text = joined([replace(word, text=neutral.shown(word.text)) for word in line])
+        lines.append(size + neutral.directed(neutral.escape_ass(text), neutral.reads_rtl(text, code)))
     return "\\N".join(lines)
 
 
-def _karaoke(cue: Cue, style: SubtitleStyle, start: int, end: int) -> str:
+def _karaoke(cue: Cue, look: _Look, start: int, end: int) -> str:
     """The cue's text with one ``\\k`` per word and per silence; they add up to ``end - start``."""
     out: list[str] = []
     at = start
-    for line_number, line in enumerate(cue.lines):
-        if line_number:
-            out.append("\\N")
+    for number, (line, size) in enumerate(zip(cue.lines, look.sizes(cue), strict=True)):
+        out.append("\\N" + size if number else size)
         for place, word in enumerate(line):
             begins = min(max(to_cs(word.start_ms), at), end)
             ends = min(max(to_cs(word.end_ms), begins), end)
             if begins > at:
                 out.append(f"{{\\k{begins - at}}}")
             space = "" if place == 0 or line[place - 1].glued else " "
-            settle = _settle((ends - start) * 10, style)
-            out.append(f"{space}{{\\k{ends - begins}\\1c{_tag_colour(style.current)[3:]}{settle}}}")
-            out.append(neutral.for_ass(word.text))
+            lit = _colour_tag(look.style.current) + _settle((ends - start) * 10, look.style)
+            out.append(f"{space}{{\\k{ends - begins}{lit}}}{neutral.for_ass(word.text)}")
             at = ends
     if end > at:
         out.append(f"{{\\k{end - at}}}")
@@ -148,30 +154,44 @@ def _settle(from_ms: int, style: SubtitleStyle) -> str:
     """The change from the lit word to the said one."""
     if style.current == style.said:
         return ""
-    return f"\\t({from_ms},{from_ms + max(style.settle_ms, 1)},{_tag_colour(style.said)})"
+    return f"\\t({from_ms},{from_ms + max(style.settle_ms, 1)},{_colour_tag(style.said)})"
 
 
-def _word_events(
-    cue: Cue, style: SubtitleStyle, language: str, start: int, end: int, lead: str
-) -> list[pysubs2.SSAEvent]:
+def _word_events(cue: Cue, look: _Look, start: int, end: int) -> list[pysubs2.SSAEvent]:
     """One event per word, without a gap or an overlap between them."""
-    words = cue.words
+    words, style = cue.words, look.style
     edges = [start]
     for word in words[1:]:
         edges.append(min(max(to_cs(word.start_ms), edges[-1]), end))
     edges.append(end)
     events = []
     for lit, word in enumerate(words):
-        if edges[lit + 1] == edges[lit]:
-            continue  # too short for the grid: the next event shows it as said
-        texts = []
-        for k, other in enumerate(words):
-            if k == lit:
-                colour = _tag_colour(style.current) + _settle(
-                    (max(to_cs(word.end_ms), edges[k]) - edges[k]) * 10, style
-                )
-            else:
-                colour = _tag_colour(style.said if k < lit else style.upcoming)
-            texts.append(f"{{{colour}}}{neutral.for_ass(other.text)}")
-        events.append(_event(edges[lit], edges[lit + 1], lead + _assemble(cue, language, texts)))
+        begins, until = edges[lit], edges[lit + 1]
+        if until == begins:
+            continue  # shorter than the grid: the next event shows it as said
+        tags = [_colour_tag(style.said if k < lit else style.upcoming) for k in range(len(words))]
+        tags[lit] = _colour_tag(style.current) + _settle(max(to_cs(word.end_ms) - begins, 0) * 10, style)
+        events.append(_event(begins, until, look.lead() + _coloured(cue, look, tags)))
     return events
+
+
+def _coloured(cue: Cue, look: _Look, tags: Sequence[str]) -> str:
+    """The cue's lines with each word in its own colour, in the order in which they are seen from left to right."""
+    lines: list[str] = []
+    first = 0
+    for line, size in zip(cue.lines, look.sizes(cue), strict=True):
+        shown = [replace(word, text=neutral.shown(word.text)) for word in line]
+        owners: list[int] = []  # per character of the line: the word it belongs to, a space to the word before it
+        borders = []
+        for k, word in enumerate(shown):
+            owners += [first + k] * (len(word.text) + (0 if word.glued else 1))
+            borders += [len(owners) - (0 if word.glued else 1), len(owners)]
+        text = joined(shown)
+        rtl = neutral.reads_rtl(text, base_language(look.language))
+        parts = [size]
+        for run in bidi.visual_runs(text, rtl, [border for border in borders if border < len(text)]):
+            piece = neutral.isolated(neutral.escape_ass(text[run.start : run.end]), run.rtl)
+            parts.append(f"{{{tags[owners[run.start]]}}}{piece}")
+        lines.append("".join(parts))
+        first += len(line)
+    return "\\N".join(lines)

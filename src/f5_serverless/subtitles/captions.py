@@ -67,6 +67,11 @@ class Cue:
         return tuple(word for line in self.lines for word in line)
 
 
+def joined(line: Sequence[CueWord]) -> str:
+    """The words of a line with their spaces, as displayed."""
+    return "".join(word.text if word.glued else word.text + " " for word in line).strip()
+
+
 def make_cues(
     words: Sequence[Word], profile: CaptionProfile, *, fps: float = 24.0, audio_ms: int | None = None
 ) -> tuple[Cue, ...]:

@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 _JOINER = "\u2060"  # WORD JOINER: no width, no glyph, no line break
-_RIGHT_TO_LEFT, _POP = "\u202b", "\u202c"
+_RIGHT_TO_LEFT, _POP, _LEFT_MARK = "\u202b", "\u202c", "\u200e"
 _SPACES = re.compile(r"[\s\u0085\u2028\u2029]+")
 # Directional overrides, embeddings and isolates would reach beyond their word; marks (LRM, RLM) do not.
 _UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]")
@@ -31,7 +31,12 @@ def for_ass(text: str) -> str:
     ``\{`` and ``\}`` are libass' own escapes. It has none for the backslash itself: a word joiner after it keeps
     ``\N``, ``\n``, ``\h`` from being read, and shows nothing.
     """
-    return shown(text).replace("\\", "\\" + _JOINER).replace("{", "\\{").replace("}", "\\}")
+    return escape_ass(shown(text))
+
+
+def escape_ass(text: str) -> str:
+    """As `for_ass`, for a piece of text that `shown` has cleaned."""
+    return text.replace("\\", "\\" + _JOINER).replace("{", "\\{").replace("}", "\\}")
 
 
 def for_srt(text: str) -> str:
@@ -64,3 +69,8 @@ def reads_rtl(text: str, language: str) -> bool:
 def directed(line: str, rtl: bool) -> str:
     """A finished line, embedded so that players lay it out from right to left whatever their default is."""
     return f"{_RIGHT_TO_LEFT}{line}{_POP}" if rtl else line
+
+
+def isolated(run: str, rtl: bool) -> str:
+    """A run of a line whose runs are already in visual order: no renderer may reorder it with its neighbours."""
+    return f"{_LEFT_MARK}{_RIGHT_TO_LEFT}{run}{_POP}{_LEFT_MARK}" if rtl else run

@@ -30,8 +30,8 @@ class SubtitleStyle:
 
     ``said``, ``current``, ``upcoming``: colour of a word after, while and before it is spoken. ``anchor`` is the ASS
     alignment (numeric keypad: 2 bottom centre, 5 middle). ``margin_v`` is measured from the edge that ``anchor`` names.
-    ``blur`` softens the outline's edge, ``fade_ms`` is the time in and out. ``settle_ms``: how long a word takes from
-    ``current`` to ``said``.
+    ``blur`` softens the outline's edge. ``settle_ms``: how long a word takes
+    from ``current`` to ``said``.
     """
 
     name: str
@@ -54,9 +54,7 @@ class SubtitleStyle:
     anchor: int
     margin_h: int
     margin_v: int
-    fade_ms: int
     settle_ms: int
-    spacing: float = 0.0
 
 
 _WHITE, _BLACK = 0xFFFFFF, 0x000000
@@ -73,7 +71,7 @@ STYLES: dict[str, SubtitleStyle] = {
             highlight=Highlight.NONE,
             font="Lato",
             bold=True,
-            size=66,
+            size=72,
             said=_WHITE,
             current=_WHITE,
             upcoming=_WHITE,
@@ -86,7 +84,6 @@ STYLES: dict[str, SubtitleStyle] = {
             anchor=2,
             margin_h=96,
             margin_v=66,
-            fade_ms=0,
             settle_ms=0,
         ),
         # The word being spoken is lit, words to come are dimmed, words said stay white.
@@ -98,7 +95,7 @@ STYLES: dict[str, SubtitleStyle] = {
             highlight=Highlight.WORD,
             font="Lato",
             bold=True,
-            size=76,
+            size=82,
             said=_WHITE,
             current=0xFFD23F,
             upcoming=0xB4BAC4,
@@ -111,8 +108,7 @@ STYLES: dict[str, SubtitleStyle] = {
             anchor=2,
             margin_h=96,
             margin_v=80,
-            fade_ms=80,
-            settle_ms=120,
+            settle_ms=60,
         ),
         # Vertical video: one to three heavy words at two thirds of the height, clear of the apps' buttons and captions.
         SubtitleStyle(
@@ -123,7 +119,7 @@ STYLES: dict[str, SubtitleStyle] = {
             highlight=Highlight.WORD,
             font="Lato Black",
             bold=False,
-            size=132,
+            size=150,
             said=_WHITE,
             current=0xFFE135,
             upcoming=_WHITE,
@@ -136,33 +132,34 @@ STYLES: dict[str, SubtitleStyle] = {
             anchor=2,
             margin_h=90,
             margin_v=680,
-            fade_ms=0,
-            settle_ms=60,
+            settle_ms=0,
         ),
     )
 }
 DEFAULT_STYLE = "clean"
 
-_SCRIPT_FONTS: dict[str, str] = {
-    "ja": "Noto Sans CJK JP",
-    "ko": "Noto Sans CJK KR",
-    "zh": "Noto Sans CJK SC",
-    "zh-tw": "Noto Sans CJK TC",
-    "zh-hant": "Noto Sans CJK TC",
-    "zh-hk": "Noto Sans CJK HK",
-    "yue": "Noto Sans CJK HK",
-    "ar": "Noto Sans Arabic",
-    "fa": "Noto Sans Arabic",
-    "ur": "Noto Sans Arabic",
-    "he": "Noto Sans Hebrew",
-    "yi": "Noto Sans Hebrew",
-    "hi": "Noto Sans Devanagari",
-    "mr": "Noto Sans Devanagari",
-    "th": "Noto Sans Thai",
-    "ta": "Noto Sans Tamil",
-    "te": "Noto Sans Telugu",
+_CJK, _ARABIC, _HEBREW, _OTHER = 1.2, 1.2, 1.13, 1.13
+_SCRIPT_FONTS: dict[str, tuple[str, float]] = {
+    "ja": ("Noto Sans CJK JP", _CJK),
+    "ko": ("Noto Sans CJK KR", _CJK),
+    "zh": ("Noto Sans CJK SC", _CJK),
+    "zh-tw": ("Noto Sans CJK TC", _CJK),
+    "zh-hant": ("Noto Sans CJK TC", _CJK),
+    "zh-hk": ("Noto Sans CJK HK", _CJK),
+    "yue": ("Noto Sans CJK HK", _CJK),
+    "ar": ("Noto Sans Arabic", _ARABIC),
+    "fa": ("Noto Sans Arabic", _ARABIC),
+    "ur": ("Noto Sans Arabic", _ARABIC),
+    "he": ("Noto Sans Hebrew", _HEBREW),
+    "yi": ("Noto Sans Hebrew", _HEBREW),
+    "hi": ("Noto Sans Devanagari", _OTHER),
+    "mr": ("Noto Sans Devanagari", _OTHER),
+    "th": ("Noto Sans Thai", _OTHER),
+    "ta": ("Noto Sans Tamil", _OTHER),
+    "te": ("Noto Sans Telugu", _OTHER),
 }
-"""Families for scripts that the presets' own font lacks. Bold is drawn where a preset is bold or black."""
+"""Families for scripts that the presets' own font lacks, always bold. ASS sizes a font by its line height, and these
+have taller lines than Lato: the factor makes the letters as large again."""
 
 FONT_PACKAGES: dict[str, str] = {
     "Lato": "fonts-lato",
@@ -179,9 +176,11 @@ def subtitle_style(name: str) -> SubtitleStyle:
     return STYLES[name]
 
 
-def font_for(style: SubtitleStyle, language: str) -> tuple[str, bool]:
-    """Family and boldness in which ``style`` writes ``language``."""
+def font_for(style: SubtitleStyle, language: str) -> tuple[str, bool, int]:
+    """Family, boldness and ASS size in which ``style`` writes ``language``."""
     code = language.replace("_", "-").lower()
-    family = _SCRIPT_FONTS.get(code) or _SCRIPT_FONTS.get("-".join(code.split("-")[:2]))
-    family = family or _SCRIPT_FONTS.get(base_language(language))
-    return (family, True) if family else (style.font, style.bold)
+    for key in (code, "-".join(code.split("-")[:2]), base_language(language)):
+        if key in _SCRIPT_FONTS:
+            family, factor = _SCRIPT_FONTS[key]
+            return family, True, round(style.size * factor)
+    return style.font, style.bold, style.size

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from f5_serverless.errors import InternalError
 from f5_serverless.subtitles import ass, neutral
-from f5_serverless.subtitles.captions import Cue, CueWord
+from f5_serverless.subtitles.captions import Cue, CueWord, joined
 from f5_serverless.subtitles.profiles import base_language
 from f5_serverless.subtitles.styles import Highlight, SubtitleStyle
 from f5_serverless.subtitles.timecode import timestamp
@@ -88,11 +88,6 @@ def _lines(cue: Cue, language: str, word_text: Callable[[CueWord, Cue], str]) ->
         text = "".join(word_text(w, cue) + ("" if w.glued else " ") for w in line).strip()
         lines.append(neutral.directed(text, neutral.reads_rtl(joined(line), code)))
     return lines
-
-
-def joined(line: Sequence[CueWord]) -> str:
-    """The words of a line with their spaces, as displayed."""
-    return "".join(word.text if word.glued else word.text + " " for word in line).strip()
 
 
 FORMATS: dict[str, Writer] = {"ass": ass.write, "srt": _srt, "vtt": _vtt, "json": _json}
