@@ -1,7 +1,7 @@
-"""English: one written word with digits in it → words. ``$45.50``, ``5km``, ``3:30pm``, ``10-20%``, ``1/2``, ``1990s``, ``v2.0``.
+"""English: one written word with digits in it → words. ``$45.50``, ``5km``, ``3:30pm``, ``10-20%``, ``1990s``.
 
-In: the sound-bearing form of one word (`reading.sounding`), without closing marks. Out: how it is read, or None where no form
-fits. Context beyond the word (months, units apart, phone numbers) is in `phrases_en`.
+In: the sound-bearing form of one word (`reading.sounding`), without closing marks. Out: how it is read, or None where
+no form fits. Context beyond the word (months, units apart, phone numbers) is in `phrases_en`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,8 @@ import re
 from collections.abc import Callable
 
 from f5_serverless.text import numbers_en as say
-from f5_serverless.text.tables_en import (
-    CURRENCIES,
-    CURRENCY_CODES,
-    MAGNITUDES,
-    MONTHS,
-    PER,
-    SPELLED_DOMAINS,
-    TOP_LEVEL,
-    UNITS,
-    URL_SIGNS,
-    WORDS_WITH_SLASH,
-)
+from f5_serverless.text.tables_en import MONTHS, SPELLED_DOMAINS, TOP_LEVEL, URL_SIGNS, WORDS_WITH_SLASH
+from f5_serverless.text.units_en import CURRENCIES, CURRENCY_CODES, MAGNITUDES, PER, UNITS
 
 
 def _alternatives(words: object) -> str:

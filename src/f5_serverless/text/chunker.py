@@ -4,14 +4,15 @@ In: a script, an engine's estimate of seconds, a budget. Out: chunks that cover 
 
 - A chunk is one sentence. A changed or inserted sentence changes its own chunk, at most its neighbour's: that is what
   makes a cache of finished chunks worth keeping.
-- A sentence shorter than ``min_seconds`` is joined to a neighbour in its paragraph. Which one is decided by comparing hashes of
-  the sentences at each border with those of the borders beside it, never by counting from the start.
-- A sentence over budget is halved, at a clause near the middle, else between words, until every part fits. One word over
-  budget stays whole; scripts without spaces are cut between characters.
-- An explicit pause ends a chunk. What is shown and not said (an emoji) goes with a neighbour: every chunk says something.
+- A sentence shorter than ``min_seconds`` is joined to a neighbour in its paragraph. Which one is decided by comparing
+  hashes of the sentences at each border with those of the borders beside it, never by counting from the start.
+- A sentence over budget is halved, at a clause near the middle, else between words, until every part fits. One word
+  over budget stays whole; scripts without spaces are cut between characters.
+- An explicit pause ends a chunk. What is shown and not said (an emoji) goes with a neighbour: every chunk says
+  something.
 
-Silence after a chunk, in seconds, is `PAUSES` by what ends it; an explicit pause replaces it exactly; after the last chunk there is
-only an explicit one. This module knows no engine.
+Silence after a chunk, in seconds, is `PAUSES` by what ends it; an explicit pause replaces it exactly; after the last
+chunk there is only an explicit one. This module knows no engine.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from f5_serverless.errors import LimitExceeded
 from f5_serverless.types import Break, Chunk, Script, Token
@@ -74,7 +75,7 @@ def chunk(
 
 
 def sentence_split(tokens: Sequence[Token]) -> list[list[Token]]:
-    """``tokens`` by sentences: each ends with a sentence or paragraph break or an explicit pause, and says something."""
+    """``tokens`` by sentences: each ends with a sentence break or an explicit pause, and says something."""
     groups: list[list[Token]] = []
     current: list[Token] = []
     for token in tokens:
@@ -140,7 +141,7 @@ def _border_keys(pieces: Sequence[_Piece], longest: float, shortest: float) -> l
     """
     keys: list[tuple[int, bytes] | None] = []
     run, before = 0, ("", "")
-    for left, right in zip(pieces, pieces[1:], strict=False):
+    for left, right in pairwise(pieces):
         border = (left.last, right.first)
         run, before = (run + 1 if border == before else 0), border
         short = min(left.seconds, right.seconds) < shortest

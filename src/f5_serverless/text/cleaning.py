@@ -4,14 +4,14 @@ In: any string. Out: `Cleaned`: the text that captions show, with offsets into t
 
 - control characters, zero-width spaces, soft hyphens and bidi embeddings, overrides and isolates (they garble a line
   on screen). Joiners and the single marks LRM, RLM and ALM stay: emoji, Persian and mixed-direction text need them;
-- Markdown: emphasis, strike-through, headings, list bullets, quotation marks at line starts, rules, code fences, back-ticks;
-  a link or image shows its text and not its address;
+- Markdown: emphasis, strike-through, headings, list bullets, quotation marks at line starts, rules, code fences,
+  back-ticks; a link or image shows its text and not its address;
 - HTML and SSML tags by name; entities become their character;
 - explicit pauses, ``[pause 0.8s]`` or ``[pause 800ms]``.
 
-What stays on screen as it was typed, but is not said, is marked in ``mute``: override tags such as ``{\\an8}`` and the line
-breaks ``\\N`` of subtitle formats. Every pattern is linear in the length of the text.
-This module does not split words and knows no language.
+What stays on screen as it was typed, but is not said, is marked in ``mute``: override tags such as ``{\\an8}`` and
+the line breaks ``\\N`` of subtitle formats. Every pattern is linear in the length of the text. This module does not
+split words and knows no language.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ Edit = tuple[int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """``text``: what captions show, `PAUSE` standing for explicit pauses. Character ``i`` was ``original[starts[i]:ends[i]]``.
+    """``text``: what captions show, `PAUSE` for explicit pauses. Character ``i`` was ``original[starts[i]:ends[i]]``.
 
     ``pauses``: seconds of each `PAUSE`, in order. ``mute[i]``: shown, not said.
     """

@@ -1,7 +1,8 @@
 """The pronunciation lexicon: written words → how they are said.
 
-In: a mapping from a request (``options.lexicon``) or a deployment's file. Keys are whole words, upper and lower case alike, of one or
-more words; values are read as they are. This module does not look into words: "win" in "winner" stays.
+In: a mapping from a request (``options.lexicon``) or a deployment's file. Keys are whole words, upper and lower case
+alike, of one or more words; values are read as they are. This module does not look into words: "win" in "winner"
+stays.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def check_lexicon(value: object, field: str = "options.lexicon") -> dict[str, st
 
 
 def load_lexicon(path: Path) -> dict[str, str]:
-    """A deployment's lexicon from a TOML or JSON file of ``word = "said"`` pairs. Raises `InputError` naming the file."""
+    """A deployment's lexicon: a TOML or JSON file of ``word = "said"``. Raises `InputError` naming the file."""
     try:
         text = path.read_text(encoding="utf-8")
         value = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)

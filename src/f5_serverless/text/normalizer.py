@@ -1,13 +1,13 @@
 """Text with two faces: what captions show and what is said, word by word.
 
-In: the request's text, its language, a lexicon. Out: a `Script` whose tokens are all displayed words, in order, with their
-offsets in the request; each knows how it is read. The steps: `cleaning` (markup, control characters, pauses), `tokens` (words
-and their marks), lexicon, the language's rules, and here the assembly: closing marks that the voice needs are kept, quotation
-marks are not, brackets become pauses for breath, signs and emoji are shown and not said.
+In: the request's text, its language, a lexicon. Out: a `Script` whose tokens are all displayed words, in order, with
+their offsets in the request; each knows how it is read. The steps: `cleaning` (markup, control characters, pauses),
+`tokens` (words and their marks), lexicon, the language's rules, and here the assembly: closing marks that the voice
+needs are kept, quotation marks are not, brackets become pauses for breath, signs and emoji are shown and not said.
 
-Displayed: the word without Markdown or HTML around it. Override tags such as ``{\\an8}`` stay as they were typed, unsaid.
-Languages with rules: en, de, fr, es, it, pt, zh, ja; any other passes through, with a warning where digits remain. This module
-knows no audio and no engine.
+Displayed: the word without Markdown or HTML around it. Override tags such as ``{\\an8}`` stay as they were typed,
+unsaid. Languages with rules: en, de, fr, es, it, pt, zh, ja; any other passes through, with a warning where digits
+remain. This module knows no audio and no engine.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from f5_serverless.text.cleaning import clean
 from f5_serverless.text.lexicon import Lexicon
 from f5_serverless.text.reading import Reading, Said, letters_only, sounding
 from f5_serverless.text.tokens import UNSPACED, Raw, mark_break, peel, split_words
+from f5_serverless.text.wordlists import word_set
 from f5_serverless.types import Script, Token
 
 Reader: TypeAlias = Callable[[Sequence[Raw], int], Reading]
@@ -111,8 +112,10 @@ def _begins(word: Raw) -> bool:
     return word.core.lower() in _STARTERS
 
 
-_STARTERS = frozenset(
-    ["the", "a", "an", "this", "that", "these", "those", "it", "he", "she", "they", "we", "i", "you", "there", "here", "what", "when", "where", "why", "how", "who", "but", "and", "so", "if", "in", "on", "at", "for", "his", "her", "their", "our", "my", "your", "its", "all", "some", "no", "not", "yes", "as", "after", "before", "then", "now", "however", "let", "do", "did", "is", "are", "was"]
+_STARTERS = word_set(
+    "the a an this that these those it he she they we i you there here what when where why how who but and so "
+    "if in on at for his her their our my your its all some no not yes as after before then now however let do "
+    "did is are was"
 )
 
 
@@ -146,7 +149,7 @@ def spoken_mark(trail: str) -> str:
     >>> [spoken_mark('!"'), spoken_mark("?!?!"), spoken_mark("...)"), spoken_mark(",—"), spoken_mark('"')]
     ['!', '?', '...', ',', '']
     """
-    found = _KEPT_MARKS.findall(trail)
+    found: list[str] = _KEPT_MARKS.findall(trail)
     if not found:
         return ""
     for strength in _STRENGTH:

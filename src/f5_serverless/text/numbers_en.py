@@ -6,7 +6,12 @@ look at context; `rules_en` decides what a number is.
 
 from __future__ import annotations
 
-ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+from f5_serverless.text.wordlists import word_row
+
+ONES = word_row(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+)
 TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 SCALES = ("", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion")
 _IRREGULAR = {
@@ -74,11 +79,8 @@ def ordinal(text: str) -> str:
     'twenty-first'
     """
     head, separator, last = _split_last(cardinal(text))
-    if last in _IRREGULAR:
-        last = _IRREGULAR[last]
-    else:
-        last = last[:-1] + "ieth" if last.endswith("y") else last + "th"
-    return head + separator + last
+    regular = last[:-1] + "ieth" if last.endswith("y") else last + "th"
+    return head + separator + _IRREGULAR.get(last, regular)
 
 
 def _split_last(words: str) -> tuple[str, str, str]:

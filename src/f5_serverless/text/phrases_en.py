@@ -1,8 +1,8 @@
 """English: expressions of several written words. Each word keeps its own share of the reading.
 
-``May 5, 2024`` → May | fifth, | twenty twenty-four; ``$5 million`` → five | million dollars; ``5 km`` → five | kilometers;
-``(555) 123-4567``; ``10 - 20``; ``1 1/2``; ``Henry VIII``. Every rule takes the words and an index and returns one `Said` per word it
-reads, or None.
+``May 5, 2024`` → May | fifth, | twenty twenty-four; ``$5 million`` → five | million dollars; ``5 km`` → five |
+kilometers; ``(555) 123-4567``; ``10 - 20``; ``1 1/2``; ``Henry VIII``. Every rule takes the words and an index and
+returns one `Said` per word it reads, or None.
 """
 
 from __future__ import annotations
@@ -12,25 +12,18 @@ from collections.abc import Sequence
 
 from f5_serverless.text import numbers_en as say
 from f5_serverless.text.amounts_en import NUMBER, SIGN, SIGNED, amount, digit_groups, is_year, money, number, unit
-from f5_serverless.text.reading import Reading, Rule, Said
-from f5_serverless.text.tables_en import (
-    BETWEEN_NUMBERS,
-    CLOCK,
-    CURRENCIES,
-    CURRENCY_CODES,
+from f5_serverless.text.capitals_en import (
     FAMOUS_NOT_ROMAN,
-    LETTER_UNITS_APART,
-    MAGNITUDE_WORDS,
     MONARCH_VERBS,
-    MONTH_WORDS,
-    PER,
     ROMAN_CARDINAL_AFTER,
     ROMAN_ORDINAL_NAMES,
-    SIGNS,
-    UNITS,
     YEAR_NOT_BEFORE,
 )
+from f5_serverless.text.reading import Reading, Rule, Said
+from f5_serverless.text.tables_en import BETWEEN_NUMBERS, CLOCK, MONTH_WORDS, SIGNS
 from f5_serverless.text.tokens import Raw
+from f5_serverless.text.units_en import CURRENCIES, CURRENCY_CODES, LETTER_UNITS_APART, MAGNITUDE_WORDS, PER, UNITS
+from f5_serverless.text.wordlists import word_set
 
 _NUMBER = re.compile(NUMBER)
 _SIGNED = re.compile(SIGNED)
@@ -40,7 +33,7 @@ _DAYS = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-–—](\d{1,2})(?:st|nd|rd|th)?
 _UNIT_PER = re.compile(r"([^\d/]+\d?)(?:/(\w{1,6}))?")
 _ROMAN = re.compile(r"(?=[IVXLCDM])(M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))('s)?")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
-_PHONE_WORDS = frozenset(["phone", "telephone", "tel", "call", "fax", "mobile", "cell", "number", "dial", "text", "at"])
+_PHONE_WORDS = word_set("phone telephone tel call fax mobile cell number dial text at")
 _CAPITALS = re.compile(r"[A-Z]{2}")
 
 

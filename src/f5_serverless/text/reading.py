@@ -1,7 +1,7 @@
 """What a language's rules hand back, and the sound-bearing form of a written word.
 
-`read` functions take the displayed words and a position, and return one `Said` for each of the next one or more words. This
-module knows no language.
+`read` functions take the displayed words and a position, and return one `Said` for each of the next one or more
+words. This module knows no language.
 """
 
 from __future__ import annotations
@@ -102,8 +102,7 @@ def letters_only(text: str) -> str:
     parts: list[str] = []
     last = len(text) - 1
     for index, character in enumerate(text):
-        if character.isalnum() or unicodedata.category(character) in ("Mn", "Mc") or (character in "'-" and 0 < index < last and text[index - 1].isalnum() and text[index + 1].isalnum()):
-            parts.append(character)
-        else:
-            parts.append(" ")
+        inside = 0 < index < last and text[index - 1].isalnum() and text[index + 1].isalnum()
+        said = character.isalnum() or unicodedata.category(character) in ("Mn", "Mc") or (inside and character in "'-")
+        parts.append(character if said else " ")
     return " ".join("".join(parts).split())

@@ -1,8 +1,8 @@
 """English: how each written word is read.
 
 `read` looks at the words from an index on and reads one or more of them, the first rule that knows better wins:
-phrases of several words (`phrases_en`), abbreviations, web addresses, words with digits (`amounts_en`), words with signs, capitals. What
-no rule knows is read as it is written.
+phrases of several words (`phrases_en`), abbreviations, web addresses, words with digits (`amounts_en`), words with
+signs, capitals. What no rule knows is read as it is written.
 """
 
 from __future__ import annotations
@@ -11,25 +11,20 @@ import re
 from collections.abc import Sequence
 
 from f5_serverless.text.amounts_en import address, amount, leftover, letters
+from f5_serverless.text.capitals_en import CAPITAL_WORDS, READ_AS, SPOKEN_ACRONYMS
 from f5_serverless.text.phrases_en import PHRASES
 from f5_serverless.text.reading import Reading, Rule, Said, letters_only
 from f5_serverless.text.tables_en import (
     ABBREVIATIONS,
     BETWEEN_NUMBERS,
-    CAPITAL_WORDS,
     CLOCK,
     DAYS_BEFORE_SHORT,
     NEEDS_NAME_AFTER,
     NEEDS_NUMBER_AFTER,
     NEEDS_NUMBER_BEFORE,
-    READ_AS,
     SIGNS,
-    SPOKEN_ACRONYMS,
     WITHOUT_PERIOD,
     WORDS_WITH_SLASH,
-)
-from f5_serverless.text.tables_en import (
-    NEVER_ENDS as NEVER_ENDS,
 )
 from f5_serverless.text.tokens import Raw
 

@@ -1,8 +1,8 @@
 """How long a text takes to say, from its syllables, where an engine has no measure of its own.
 
-In: spoken text of any script. Out: a count of syllables (Latin, Cyrillic, Greek: groups of vowels; Chinese: characters; kana: morae;
-Hangul: blocks; Arabic and Hebrew: consonants; Indic, Thai and relatives: letters with their own vowel), and seconds. A rule of
-thumb, within some 15 % for prose; no dictionary.
+In: spoken text of any script. Out: a count of syllables (Latin, Cyrillic, Greek: groups of vowels; Chinese:
+characters; kana: morae; Hangul: blocks; Arabic and Hebrew: consonants; Indic, Thai and relatives: letters with their
+own vowel), and seconds. A rule of thumb, within some 15 % for prose; no dictionary.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _in_word(word: str) -> int:
 
 
 def estimate_seconds_plain(text: str, language: str = "en", rate: float | None = None) -> float:
-    """Seconds that ``text`` takes at ``rate`` syllables a second (None: the language's usual rate), pauses for marks included.
+    """Seconds that ``text`` takes at ``rate`` syllables a second (None: usual for the language), marks included.
 
     >>> 0.5 < estimate_seconds_plain("Hello, world.") < 1.5
     True

@@ -1,8 +1,10 @@
-"""What English writes short: abbreviations, units, currencies, months, symbols, capitals. Tables only."""
+"""What English writes short: abbreviations, months, signs, web addresses. Tables only."""
 
 from __future__ import annotations
 
-MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+from f5_serverless.text.wordlists import word_row, word_set
+
+MONTHS = word_row("January February March April May June July August September October November December")
 MONTH_WORDS = {name.lower(): name for name in MONTHS} | {
     "jan": "January",
     "feb": "February",
@@ -16,216 +18,6 @@ MONTH_WORDS = {name.lower(): name for name in MONTHS} | {
     "oct": "October",
     "nov": "November",
     "dec": "December",
-}
-
-CURRENCIES = {
-    # sign: (one, many, hundredth, hundredths)
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "US$": ("US dollar", "US dollars", "cent", "cents"),
-    "A$": ("Australian dollar", "Australian dollars", "cent", "cents"),
-    "C$": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
-    "CA$": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
-    "NZ$": ("New Zealand dollar", "New Zealand dollars", "cent", "cents"),
-    "HK$": ("Hong Kong dollar", "Hong Kong dollars", "cent", "cents"),
-    "S$": ("Singapore dollar", "Singapore dollars", "cent", "cents"),
-    "R$": ("real", "reais", "centavo", "centavos"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "¥": ("yen", "yen", "sen", "sen"),
-    "₹": ("rupee", "rupees", "paisa", "paise"),
-    "₩": ("won", "won", "jeon", "jeon"),
-    "₽": ("ruble", "rubles", "kopek", "kopeks"),
-    "₺": ("lira", "lira", "kurus", "kurus"),
-    "₴": ("hryvnia", "hryvnias", "kopiyka", "kopiykas"),
-    "₫": ("dong", "dong", "", ""),
-    "₪": ("shekel", "shekels", "agora", "agorot"),
-    "₿": ("bitcoin", "bitcoins", "", ""),
-    "฿": ("baht", "baht", "satang", "satang"),
-    "₦": ("naira", "naira", "kobo", "kobo"),
-    "¢": ("cent", "cents", "", ""),
-}
-CURRENCY_CODES = {
-    "USD": ("US dollar", "US dollars", "cent", "cents"),
-    "EUR": CURRENCIES["€"],
-    "GBP": CURRENCIES["£"],
-    "JPY": CURRENCIES["¥"],
-    "CNY": ("yuan", "yuan", "fen", "fen"),
-    "RMB": ("yuan", "yuan", "fen", "fen"),
-    "INR": CURRENCIES["₹"],
-    "KRW": CURRENCIES["₩"],
-    "CHF": ("Swiss franc", "Swiss francs", "centime", "centimes"),
-    "CAD": CURRENCIES["C$"],
-    "AUD": CURRENCIES["A$"],
-    "NZD": CURRENCIES["NZ$"],
-    "BTC": CURRENCIES["₿"],
-    "SEK": ("Swedish krona", "Swedish kronor", "ore", "ore"),
-    "NOK": ("Norwegian krone", "Norwegian kroner", "ore", "ore"),
-    "DKK": ("Danish krone", "Danish kroner", "ore", "ore"),
-    "PLN": ("zloty", "zlotys", "grosz", "groszy"),
-    "MXN": ("Mexican peso", "Mexican pesos", "centavo", "centavos"),
-    "BRL": CURRENCIES["R$"],
-}
-MAGNITUDES = {
-    "k": "thousand",
-    "m": "million",
-    "mn": "million",
-    "mm": "million",
-    "mio": "million",
-    "b": "billion",
-    "bn": "billion",
-    "t": "trillion",
-    "tn": "trillion",
-}
-MAGNITUDE_WORDS = frozenset({"hundred", "thousand", "million", "billion", "trillion", "quadrillion"})
-
-UNITS = {
-    # written: (one, many)
-    "nm": ("nanometer", "nanometers"),
-    "µm": ("micrometer", "micrometers"),
-    "mm": ("millimeter", "millimeters"),
-    "cm": ("centimeter", "centimeters"),
-    "m": ("meter", "meters"),
-    "km": ("kilometer", "kilometers"),
-    "mi": ("mile", "miles"),
-    "yd": ("yard", "yards"),
-    "ft": ("foot", "feet"),
-    "m2": ("square meter", "square meters"),
-    "km2": ("square kilometer", "square kilometers"),
-    "cm2": ("square centimeter", "square centimeters"),
-    "ft2": ("square foot", "square feet"),
-    "m3": ("cubic meter", "cubic meters"),
-    "cm3": ("cubic centimeter", "cubic centimeters"),
-    "sqft": ("square foot", "square feet"),
-    "ha": ("hectare", "hectares"),
-    "ml": ("milliliter", "milliliters"),
-    "mL": ("milliliter", "milliliters"),
-    "cl": ("centiliter", "centiliters"),
-    "l": ("liter", "liters"),
-    "L": ("liter", "liters"),
-    "gal": ("gallon", "gallons"),
-    "qt": ("quart", "quarts"),
-    "pt": ("point", "points"),
-    "µg": ("microgram", "micrograms"),
-    "mcg": ("microgram", "micrograms"),
-    "mg": ("milligram", "milligrams"),
-    "g": ("gram", "grams"),
-    "kg": ("kilogram", "kilograms"),
-    "lb": ("pound", "pounds"),
-    "lbs": ("pound", "pounds"),
-    "oz": ("ounce", "ounces"),
-    "tsp": ("teaspoon", "teaspoons"),
-    "tbsp": ("tablespoon", "tablespoons"),
-    "ns": ("nanosecond", "nanoseconds"),
-    "µs": ("microsecond", "microseconds"),
-    "ms": ("millisecond", "milliseconds"),
-    "s": ("second", "seconds"),
-    "sec": ("second", "seconds"),
-    "secs": ("second", "seconds"),
-    "min": ("minute", "minutes"),
-    "mins": ("minute", "minutes"),
-    "h": ("hour", "hours"),
-    "hr": ("hour", "hours"),
-    "hrs": ("hour", "hours"),
-    "yr": ("year", "years"),
-    "yrs": ("year", "years"),
-    "mo": ("month", "months"),
-    "wk": ("week", "weeks"),
-    "wks": ("week", "weeks"),
-    "Hz": ("hertz", "hertz"),
-    "kHz": ("kilohertz", "kilohertz"),
-    "MHz": ("megahertz", "megahertz"),
-    "GHz": ("gigahertz", "gigahertz"),
-    "bps": ("bit per second", "bits per second"),
-    "kbps": ("kilobit per second", "kilobits per second"),
-    "Mbps": ("megabit per second", "megabits per second"),
-    "Gbps": ("gigabit per second", "gigabits per second"),
-    "KB": ("kilobyte", "kilobytes"),
-    "kB": ("kilobyte", "kilobytes"),
-    "MB": ("megabyte", "megabytes"),
-    "GB": ("gigabyte", "gigabytes"),
-    "TB": ("terabyte", "terabytes"),
-    "PB": ("petabyte", "petabytes"),
-    "Mb": ("megabit", "megabits"),
-    "Gb": ("gigabit", "gigabits"),
-    "W": ("watt", "watts"),
-    "kW": ("kilowatt", "kilowatts"),
-    "MW": ("megawatt", "megawatts"),
-    "GW": ("gigawatt", "gigawatts"),
-    "kWh": ("kilowatt hour", "kilowatt hours"),
-    "MWh": ("megawatt hour", "megawatt hours"),
-    "Wh": ("watt hour", "watt hours"),
-    "mAh": ("milliamp hour", "milliamp hours"),
-    "V": ("volt", "volts"),
-    "kV": ("kilovolt", "kilovolts"),
-    "mV": ("millivolt", "millivolts"),
-    "mA": ("milliamp", "milliamps"),
-    "Ω": ("ohm", "ohms"),
-    "kΩ": ("kiloohm", "kiloohms"),
-    "kJ": ("kilojoule", "kilojoules"),
-    "cal": ("calorie", "calories"),
-    "kcal": ("kilocalorie", "kilocalories"),
-    "Pa": ("pascal", "pascals"),
-    "hPa": ("hectopascal", "hectopascals"),
-    "kPa": ("kilopascal", "kilopascals"),
-    "psi": ("P S I", "P S I"),
-    "dB": ("decibel", "decibels"),
-    "dBm": ("D B M", "D B M"),
-    "mph": ("mile per hour", "miles per hour"),
-    "kph": ("kilometer per hour", "kilometers per hour"),
-    "fps": ("frame per second", "frames per second"),
-    "rpm": ("revolution per minute", "revolutions per minute"),
-    "RPM": ("revolution per minute", "revolutions per minute"),
-    "bpm": ("beat per minute", "beats per minute"),
-    "dpi": ("dot per inch", "dots per inch"),
-    "ppm": ("part per million", "parts per million"),
-    "mpg": ("mile per gallon", "miles per gallon"),
-    "px": ("pixel", "pixels"),
-    "MP": ("megapixel", "megapixels"),
-    "hp": ("horsepower", "horsepower"),
-    "°": ("degree", "degrees"),
-    "°C": ("degree Celsius", "degrees Celsius"),
-    "°F": ("degree Fahrenheit", "degrees Fahrenheit"),
-    "%": ("percent", "percent"),
-    "‰": ("per mille", "per mille"),
-    "¢": ("cent", "cents"),
-    "c": ("cent", "cents"),
-}
-LETTER_UNITS_APART = frozenset({"c", "MP", "pt", "mo", "mi"})
-"""Units that count only when written onto the number: apart they are usually something else."""
-PER = {
-    "h": "hour",
-    "hr": "hour",
-    "s": "second",
-    "sec": "second",
-    "min": "minute",
-    "day": "day",
-    "d": "day",
-    "wk": "week",
-    "week": "week",
-    "mo": "month",
-    "month": "month",
-    "yr": "year",
-    "year": "year",
-    "person": "person",
-    "kg": "kilogram",
-    "lb": "pound",
-    "l": "liter",
-    "L": "liter",
-    "mol": "mole",
-    "m2": "square meter",
-    "m3": "cubic meter",
-    "km": "kilometer",
-    "km2": "square kilometer",
-    "s2": "second squared",
-    "kWh": "kilowatt hour",
-    "unit": "unit",
-    "user": "user",
-    "hour": "hour",
-    "minute": "minute",
-    "second": "second",
-    "mile": "mile",
-    "night": "night",
-    "piece": "piece",
 }
 
 ABBREVIATIONS = {
@@ -340,13 +132,14 @@ ABBREVIATIONS = {
     "m.d.": "M D",
     "p.s.": "P S",
 } | {f"{short}.": name for short, name in MONTH_WORDS.items() if len(short) < 5 and name.lower() != short}
-WITHOUT_PERIOD = frozenset(["dr", "mr", "mrs", "ms", "prof", "jr", "sr", "vs", "etc", "dept", "govt", "approx", "blvd", "ave", "ltd", "inc", "corp"])
+WITHOUT_PERIOD = word_set("dr mr mrs ms prof jr sr vs etc dept govt approx blvd ave ltd inc corp")
 """Abbreviations that British usage writes without the period."""
-NEEDS_NUMBER_BEFORE = frozenset(["in.", "ft.", "min.", "sec.", "hr.", "hrs.", "oz.", "lb.", "lbs.", "tsp.", "tbsp.", "yr.", "yrs.", "mins.", "secs."])
-NEEDS_NUMBER_AFTER = frozenset(["no.", "nos.", "p.", "pp.", "pg.", "ch.", "sec.", "fig.", "figs.", "eq.", "vol.", "vols.", "art.", "ext."])
-NEEDS_NAME_AFTER = frozenset(["gen.", "col.", "rep.", "pres.", "fr.", "hon.", "det.", "sen.", "gov.", "mt.", "rev.", "maj."])
-NEVER_ENDS = frozenset(
-    ["dr.", "mr.", "mrs.", "ms.", "messrs.", "prof.", "rev.", "fr.", "hon.", "gen.", "col.", "maj.", "capt.", "cmdr.", "lt.", "sgt.", "cpl.", "pvt.", "gov.", "sen.", "rep.", "pres.", "supt.", "det.", "vs.", "e.g.", "i.e.", "cf.", "viz.", "approx.", "ca.", "no.", "nos.", "pp.", "pg.", "ch.", "fig.", "figs.", "eq.", "vol.", "mt.", "st."]
+NEEDS_NUMBER_BEFORE = word_set("in. ft. min. sec. hr. hrs. oz. lb. lbs. tsp. tbsp. yr. yrs. mins. secs.")
+NEEDS_NUMBER_AFTER = word_set("no. nos. p. pp. pg. ch. sec. fig. figs. eq. vol. vols. art. ext.")
+NEEDS_NAME_AFTER = word_set("gen. col. rep. pres. fr. hon. det. sen. gov. mt. rev. maj.")
+NEVER_ENDS = word_set(
+    "dr. mr. mrs. ms. messrs. prof. rev. fr. hon. gen. col. maj. capt. cmdr. lt. sgt. cpl. pvt. gov. sen. rep. "
+    "pres. supt. det. vs. e.g. i.e. cf. viz. approx. ca. no. nos. pp. pg. ch. fig. figs. eq. vol. mt. st."
 )
 CLOCK = frozenset({"am", "pm", "a.m.", "p.m.", "a.m", "p.m"})
 DAYS_BEFORE_SHORT = frozenset({"mon.", "wed.", "sat.", "sun.", "fri."})
@@ -414,56 +207,10 @@ URL_SIGNS = {
     "%": "percent",
     "+": "plus",
 }
-TOP_LEVEL = frozenset(
-    ["com", "org", "net", "edu", "gov", "mil", "int", "io", "ai", "co", "uk", "us", "ca", "de", "fr", "es", "it", "pt", "nl", "be", "ch", "at", "eu", "au", "nz", "jp", "cn", "in", "br", "mx", "se", "no", "dk", "fi", "pl", "ru", "tv", "me", "app", "dev", "info", "biz", "xyz", "gg", "ly", "fm", "to", "cc", "cloud", "tech", "online", "site", "shop", "blog", "store", "news"]
+TOP_LEVEL = word_set(
+    "com org net edu gov mil int io ai co uk us ca de fr es it pt nl be ch at eu au nz jp cn in br mx se no dk "
+    "fi pl ru tv me app dev info biz xyz gg ly fm to cc cloud tech online site shop blog store news"
 )
-SPELLED_DOMAINS = frozenset(
-    ["io", "ai", "uk", "us", "ca", "de", "fr", "es", "pt", "nl", "be", "ch", "at", "eu", "au", "nz", "jp", "cn", "br", "mx", "se", "dk", "fi", "pl", "ru", "tv", "gg", "ly", "fm", "cc", "xyz"]
-)
-
-SPOKEN_ACRONYMS = frozenset(
-    ["NASA", "NATO", "UNESCO", "UNICEF", "OPEC", "AIDS", "COVID", "SCUBA", "RADAR", "LASER", "SONAR", "GIF", "JPEG", "PIN", "SIM", "RAM", "ROM", "CAPTCHA", "SWAT", "FIFA", "UEFA", "NAFTA", "ASEAN", "BREXIT", "LEGO", "IKEA", "NASDAQ", "VISA", "BAFTA", "INTERPOL", "MENSA", "DARPA", "NOAA", "OSHA", "PETA", "FEMA", "HIPAA", "ICANN", "SPAM", "TASER", "YOLO", "ZIP", "WASP", "NAACP2", "LAN", "WAN", "VOIP", "CAD", "CRISPR", "SARS", "MERS", "BASIC", "COBOL", "FORTRAN", "CUDA", "WIFI", "SIDS", "EPCOT", "LED2", "SAT2", "NIMBY", "AWOL", "MASH", "SCUD", "DOS", "BIOS", "DRAM", "SRAM", "FAQ2", "JSON", "YAML", "TOML", "LATEX", "LINUX", "UNIX", "GNOME", "RAID", "SAAS", "SOAP", "REST", "STEM", "ESPN2", "IMAX", "GOAT"]
-)
-READ_AS = {
-    "JPEG": "jay peg",
-    "JPG": "J P G",
-    "ASCII": "askey",
-    "WYSIWYG": "wizzy wig",
-    "JSON": "jason",
-    "YAML": "yammel",
-    "TOML": "tommel",
-    "SQL": "S Q L",
-    "IEEE": "I triple E",
-    "NAACP": "N double A C P",
-    "AAA": "triple A",
-    "OK": "okay",
-    "TV": "T V",
-    "WIFI": "wifi",
-    "VOIP": "voip",
-    "CRISPR": "crisper",
-    "HIPAA": "hippa",
-    "NOAA": "noah",
-    "SAAS": "sass",
-    "GNU": "gnu",
-    "NVIDIA": "Nvidia",
-    "USA": "U S A",
-    "SCSI": "scuzzy",
-}
-CAPITAL_WORDS = frozenset(
-    ["A", "I", "AM", "AN", "AS", "AT", "BE", "BY", "DO", "GO", "HE", "IF", "IN", "IS", "IT", "ME", "MY", "NO", "OF", "OH", "ON", "OR", "SO", "TO", "UP", "WE", "ACT", "ADD", "AGE", "AGO", "AIR", "ALL", "AND", "ANY", "ARE", "ART", "ASK", "BAD", "BAG", "BAN", "BAR", "BED", "BIG", "BIT", "BOX", "BOY", "BUS", "BUT", "BUY", "CAN", "CAR", "CAT", "CUT", "DAD", "DAY", "DID", "DIE", "DOG", "DRY", "EAR", "EAT", "EGG", "END", "EYE", "FAR", "FAT", "FEW", "FIT", "FLY", "FOR", "FUN", "GAS", "GET", "GOD", "GOT", "GUN", "GUY", "HAD", "HAS", "HAT", "HER", "HEY", "HIM", "HIS", "HIT", "HOT", "HOW", "ICE", "JOB", "JOY", "KEY", "KID", "LAW", "LAY", "LEG", "LET", "LIE", "LOT", "LOW", "MAD", "MAN", "MAP", "MAY", "MEN", "MOM", "MUD", "NEW", "NOR", "NOT", "NOW", "NUT", "ODD", "OFF", "OIL", "OLD", "ONE", "OUR", "OUT", "OWN", "PAY", "PEN", "PET", "PUT", "RAN", "RED", "RID", "RUN", "SAD", "SAW", "SAY", "SEA", "SEE", "SET", "SHE", "SIT", "SIX", "SKY", "SON", "SUN", "TAX", "TEA", "TEN", "THE", "TIE", "TOO", "TOP", "TOY", "TRY", "TWO", "USE", "VAN", "WAR", "WAS", "WAY", "WET", "WHO", "WHY", "WIN", "WON", "YES", "YET", "YOU", "ALSO", "AWAY", "BABY", "BACK", "BALL", "BAND", "BANK", "BASE", "BEEN", "BEST", "BLUE", "BODY", "BOOK", "BOTH", "CALL", "CAME", "CARE", "CASE", "CITY", "COLD", "COME", "COOL", "COST", "DARK", "DATE", "DEAD", "DEAL", "DEAR", "DEEP", "DONE", "DOOR", "DOWN", "DRAW", "DROP", "EACH", "EASY", "ELSE", "EVEN", "EVER", "EVIL", "FACE", "FACT", "FAIL", "FAIR", "FALL", "FAST", "FEAR", "FEEL", "FILL", "FILM", "FIND", "FINE", "FIRE", "FISH", "FIVE", "FOOD", "FOOT", "FORM", "FOUR", "FREE", "FROM", "FULL", "GAME", "GAVE", "GIFT", "GIRL", "GIVE", "GOAL", "GOES", "GOLD", "GONE", "GOOD", "GREW", "GROW", "HAIR", "HALF", "HAND", "HARD", "HATE", "HAVE", "HEAD", "HEAR", "HEAT", "HELD", "HELL", "HELP", "HERE", "HIGH", "HOLD", "HOME", "HOPE", "HOUR", "HUGE", "IDEA", "INTO", "JUST", "KEEP", "KILL", "KIND", "KING", "KNEW", "KNOW", "LAND", "LAST", "LATE", "LEAD", "LEFT", "LESS", "LIFE", "LIKE", "LINE", "LIST", "LIVE", "LONG", "LOOK", "LORD", "LOSE", "LOSS", "LOST", "LOUD", "LOVE", "MADE", "MAKE", "MANY", "MEAN", "MEET", "MIND", "MISS", "MORE", "MOST", "MOVE", "MUCH", "MUST", "NAME", "NEAR", "NEED", "NEVER", "NEXT", "NICE", "NINE", "NONE", "NOTE", "ONCE", "ONLY", "OPEN", "OVER", "PAIN", "PART", "PAST", "PLAN", "PLAY", "POOR", "PULL", "PUSH", "RAIN", "READ", "REAL", "REST", "RICH", "RIDE", "RING", "RISE", "ROAD", "ROCK", "ROLE", "ROOM", "RULE", "SAFE", "SAID", "SALE", "SAME", "SAVE", "SEEN", "SELF", "SELL", "SEND", "SHIP", "SHOP", "SHOW", "SHUT", "SICK", "SIDE", "SIGN", "SING", "SIZE", "SKIN", "SLOW", "SNOW", "SOFT", "SOLD", "SOME", "SONG", "SOON", "SORT", "SOUL", "STAR", "STAY", "STEP", "STOP", "SUCH", "SURE", "TAKE", "TALK", "TALL", "TEAM", "TELL", "TERM", "TEST", "TEXT", "THAN", "THAT", "THEM", "THEN", "THEY", "THIS", "THUS", "TIME", "TINY", "TODAY", "TOLD", "TOOK", "TOWN", "TREE", "TRUE", "TURN", "TYPE", "UNIT", "UPON", "USED", "VERY", "VIEW", "VOTE", "WAIT", "WAKE", "WALK", "WALL", "WANT", "WARM", "WASH", "WAVE", "WEAK", "WEAR", "WEEK", "WELL", "WENT", "WERE", "WEST", "WHAT", "WHEN", "WHOM", "WIDE", "WIFE", "WILD", "WILL", "WIND", "WINE", "WISE", "WISH", "WITH", "WORD", "WORE", "WORK", "YEAH", "YEAR", "YOUR", "ZERO", "EAST", "NORTH", "SOUTH", "HELLO", "WORLD", "STOP", "ABOUT", "AFTER", "AGAIN", "ALONE", "AND", "AROUND", "BEGIN", "BLACK", "BREAK", "BRING", "CLOSE", "COULD", "DEATH", "EVERY", "FIRST", "FOUND", "GREAT", "HAPPY", "HEART", "HOUSE", "HUMAN", "LATER", "LEARN", "LEAVE", "LIGHT", "MIGHT", "MONEY", "MUSIC", "NIGHT", "OTHER", "PEACE", "PLACE", "PLEASE", "POINT", "POWER", "QUICK", "QUIET", "RIGHT", "ROUND", "SHALL", "SINCE", "SMALL", "SMILE", "SOUND", "SPACE", "SPEAK", "START", "STILL", "STORY", "SWEET", "THANK", "THEIR", "THERE", "THESE", "THING", "THINK", "THOSE", "THREE", "UNDER", "UNTIL", "USUAL", "VOICE", "WATCH", "WATER", "WHERE", "WHICH", "WHILE", "WHITE", "WHOLE", "WHOSE", "WOMAN", "WOMEN", "WORSE", "WORST", "WOULD", "WRITE", "WRONG", "YOUNG", "CHAPTER", "SALE", "NOTE", "OPEN", "SOLD", "NEWS", "HEY", "WOW"]
-)
-"""Words that are often shouted: capitals that are not an acronym."""
-
-ROMAN_ORDINAL_NAMES = frozenset(
-    ["Henry", "Elizabeth", "Louis", "Charles", "George", "William", "Edward", "Richard", "James", "John", "Paul", "Pius", "Benedict", "Leo", "Gregory", "Innocent", "Nicholas", "Alexander", "Catherine", "Peter", "Philip", "Frederick", "Wilhelm", "Napoleon", "Ramses", "Rameses", "Ptolemy", "Francis", "Ferdinand", "Otto", "Mary", "Clement", "Urban", "Constantine", "Darius", "Xerxes", "Ivan", "Christian", "Haakon", "Harald", "Carl", "Gustav", "Juan", "Felipe", "Carlos", "Alfonso", "Umberto", "Victor", "Emmanuel", "Albert", "Baldwin", "Robert", "David", "Malcolm", "Edmund", "Harold", "Margaret", "Isabella", "Joseph", "Leopold", "Maximilian", "Rudolf", "Sixtus", "Boniface", "Adrian", "Celestine", "Honorius", "Eugene", "Stephen", "Theodosius", "Justinian", "Mehmed", "Selim", "Murad", "Abdul", "Hussein", "Pedro", "Manuel", "Wenceslaus", "Sigismund", "Casimir", "Ladislaus", "Amenhotep", "Thutmose", "Seti", "Cleopatra", "Antiochus", "Tutankhamun"]
-)
-ROMAN_CARDINAL_AFTER = frozenset(
-    ["war", "chapter", "part", "act", "scene", "volume", "book", "section", "phase", "type", "class", "level", "stage", "title", "article", "appendix", "figure", "table", "bowl", "grade", "category", "division", "group", "tier", "mark", "model", "generation", "schedule", "annex", "lesson", "unit", "episode", "season", "version", "rocky"]
-)
-FAMOUS_NOT_ROMAN = frozenset({("malcolm", "X")})
-MONARCH_VERBS = frozenset(
-    ["of", "was", "is", "died", "ruled", "became", "reigned", "had", "and", "in", "at", "married", "ascended", "abdicated", "who", "the"]
-)
-YEAR_NOT_BEFORE = frozenset(
-    ["was", "is", "has", "his", "this", "its", "as", "us", "plus", "does", "goes", "says", "yes", "less", "across", "perhaps", "always", "sometimes"]
+SPELLED_DOMAINS = word_set(
+    "io ai uk us ca de fr es pt nl be ch at eu au nz jp cn br mx se dk fi pl ru tv gg ly fm cc xyz"
 )

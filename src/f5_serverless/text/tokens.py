@@ -1,7 +1,7 @@
 """Displayed words: where each begins and ends, its punctuation, and how strongly the text is divided after it.
 
 In: `Cleaned` text. Out: a list of `Raw` words, in order; joined, with the white space between them, they are the
-cleaned text. Words are divided at white space, after a dash or dots between words, and in scripts without spaces (Chinese,
+cleaned text. Words are divided at white space, after a dash or dots between words, and in unspaced scripts (Chinese,
 Japanese, Thai, Lao, Khmer, Burmese) after every character, closing punctuation attached. This module reads nothing
 aloud.
 """
@@ -20,9 +20,12 @@ UNSPACED = (
     "\U00020000-\U0003134f\u0e01-\u0e4e\u0e81-\u0ece\u1000-\u103f\u1780-\u17d3"
 )
 """Characters of scripts that put no space between words, for a regular expression's class."""
-_FOLLOWS = "\u3041\u3043\u3045\u3047\u3049\u3063\u3083\u3085\u3087\u308e\u30a1\u30a3\u30a5\u30a7\u30a9\u30c3\u30e3\u30e5\u30e7\u30ee\u30fc\u3099-\u309c"
+_FOLLOWS = "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮー\u3099-\u309c"
 """Small kana, the long-vowel mark and voicing marks: written after the character they belong to."""
-_MARKS = "\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u17b4-\u17d3\ufe00-\ufe0f"
+_MARKS = (
+    "\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece"
+    "\u102b-\u103e\u17b4-\u17d3\ufe00-\ufe0f"
+)
 _CJK_OPEN = "「『（《〈【〔“‘(\\["
 _CJK_CLOSE = "，。！？；：、」』）》〉】〕”’…—～·,.!?;:)\\]%％"
 _RUN = re.compile(
@@ -41,10 +44,10 @@ _CLAUSE = re.compile(r"[,;:，、；：،؛)）—―–]")
 
 @dataclass(slots=True)
 class Raw:
-    """One displayed word. ``lead`` + ``core`` + ``trail`` is its sound-bearing text: opening marks, word, closing marks.
+    """One displayed word. ``lead`` + ``core`` + ``trail``: its opening marks, what can be said, its closing marks.
 
-    ``gap`` is the `Break` that white space after it makes; ``pause`` explicit silence after it in seconds. ``spoken`` is filled in
-    by a language's rules.
+    ``gap`` is the `Break` that white space after it makes; ``pause`` explicit silence after it in seconds. ``spoken``
+    is filled in by a language's rules.
     """
 
     text: str
@@ -132,6 +135,11 @@ def peel(text: str) -> tuple[str, str, str]:
     return text[:begin], text[begin:end], text[end:]
 
 
+def _opens_clause(word: Raw) -> bool:
+    """A bracket before it, or a dash that stands alone."""
+    return word.lead[:1] in ("(", "（") or (not word.core and not set(word.text).isdisjoint("—–-―"))
+
+
 def mark_break(word: Raw, trail: str, following: Raw | None) -> None:
     """Sets ``word.break_after`` from the closing marks that count (``trail``) and from what follows."""
     found = word.gap
@@ -139,7 +147,7 @@ def mark_break(word: Raw, trail: str, following: Raw | None) -> None:
     if _SENTENCE.search(trail):
         quoted = after.islower() and (trail.strip(".!?")[:1] in tuple("\"'”’»)…") or "..." in trail or "…" in trail)
         found = max(found, Break.CLAUSE if quoted else Break.SENTENCE)
-    elif _CLAUSE.search(trail) or (following is not None and following.lead[:1] in tuple("(（")) or (following is not None and not following.core and set(following.text) & set("—–-―")):
+    elif _CLAUSE.search(trail) or (following is not None and _opens_clause(following)):
         found = max(found, Break.CLAUSE)
     if word.last_on_line and not found and (after.isupper() or after.isdigit()):
         found = Break.CLAUSE  # a line of verse, an address
