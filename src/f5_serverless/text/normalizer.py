@@ -89,7 +89,7 @@ def _read_all(words: list[Raw], reader: Reader, lexicon: Lexicon) -> list[str]:
         for said in reading:
             word = words[index]
             rest = word.trail[said.swallow :]
-            ends = said.swallow and not rest and _sentence_follows(words, index)
+            ends = said.swallow and not rest and _sentence_follows(words, index, said.may_end)
             marks.append("." if ends else rest)
             word.spoken = said.text.strip()
             _add_marks(words, index, marks[-1])
@@ -97,19 +97,14 @@ def _read_all(words: list[Raw], reader: Reader, lexicon: Lexicon) -> list[str]:
     return marks
 
 
-def _sentence_follows(words: Sequence[Raw], index: int) -> bool:
+def _sentence_follows(words: Sequence[Raw], index: int, may_end: bool) -> bool:
     """Whether the period of an abbreviation ends the sentence as well."""
     if index + 1 == len(words):
         return True
     word, following = words[index], words[index + 1]
     if word.gap:
         return True
-    return f"{word.core.lower()}." not in rules_en.NEVER_ENDS and following.core[:1].isupper() and _begins(following)
-
-
-def _begins(word: Raw) -> bool:
-    """A capitalised word that often begins a sentence."""
-    return word.core.lower() in _STARTERS
+    return may_end and following.core[:1].isupper() and following.core.lower() in _STARTERS
 
 
 _STARTERS = word_set(

@@ -19,11 +19,13 @@ from f5_serverless.text.tokens import Raw
 class Said:
     """How one displayed word is read, without its closing marks.
 
-    ``swallow``: how many of the closing marks belong to the word itself (the period of an abbreviation).
+    ``swallow``: how many of the closing marks belong to the word itself (the period of an abbreviation). ``may_end``:
+    that period can end the sentence as well ("etc.", never "Dr.").
     """
 
     text: str
     swallow: int = 0
+    may_end: bool = True
 
 
 Reading: TypeAlias = list[Said]

@@ -22,6 +22,7 @@ from f5_serverless.text.tables_en import (
     NEEDS_NAME_AFTER,
     NEEDS_NUMBER_AFTER,
     NEEDS_NUMBER_BEFORE,
+    NEVER_ENDS,
     SIGNS,
     WITHOUT_PERIOD,
     WORDS_WITH_SLASH,
@@ -112,12 +113,12 @@ def abbreviation(words: Sequence[Raw], index: int) -> Reading | None:
     if core == "St":
         return _street_or_saint(words, index)
     if len(core) == 1 and core.isalpha() and core.isupper() and _next_core(words, index)[:1].isupper() and core != "I":
-        return [Said(core, 1)]
+        return [Said(core, 1, False)]
     if key in ("p.",) and _next_core(words, index)[:1].isdigit():
         return [Said("page", 1)]
     if key not in ABBREVIATIONS or not _fits(words, index, key):
         return None
-    return [Said(_in_case(ABBREVIATIONS[key], core), 1)]
+    return [Said(_in_case(ABBREVIATIONS[key], core), 1, key not in NEVER_ENDS)]
 
 
 def _fits(words: Sequence[Raw], index: int, key: str) -> bool:
