@@ -198,6 +198,45 @@ class StoreForbidden(StorageError):
     hint = "Give the worker's user or key the rights to read, write, list and delete there."
 
 
+class StoreMissing(StorageError):
+    """The bucket that outputs should go to does not exist."""
+
+    code = "storage_missing"
+    retryable = False
+    hint = "Create the bucket or correct S3_BUCKET; check AWS_ENDPOINT_URL and AWS_REGION too."
+
+
+class StoreCredentials(StorageError):
+    """The store does not know the worker's key, or the secret or session token is wrong or expired."""
+
+    code = "storage_credentials"
+    retryable = False
+    hint = "Correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if one is set)."
+
+
+class StoreClockSkew(StorageError):
+    """The clocks of worker and store differ by more than signatures allow."""
+
+    code = "storage_clock_skew"
+    retryable = False
+    hint = "Set the worker's clock (NTP); signatures are valid for 15 minutes around it."
+
+
+class StoreMisconfigured(StorageError):
+    """Endpoint, region or addressing do not fit the store."""
+
+    code = "storage_misconfigured"
+    retryable = False
+    hint = "Check AWS_ENDPOINT_URL, AWS_REGION and S3_ADDRESSING (path or virtual)."
+
+
+class StoreUnreachable(StorageError):
+    """No connection to the store, or no answer from it in time."""
+
+    code = "storage_unreachable"
+    hint = "Send the job again; if it fails again, check AWS_ENDPOINT_URL and that the store is up."
+
+
 # ------------------------------------------------------------------------------------------------ engines and models
 
 

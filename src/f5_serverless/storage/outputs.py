@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from f5_serverless.errors import InternalError, SourceNotFound, StorageError, StoreForbidden, StoreFull
+from f5_serverless.storage.s3_transport import S3Settings
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
 TEMPORARY = ".tmp"
@@ -101,6 +102,10 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Removes the object. No error if there is none."""
+        ...
+
+    def check(self) -> None:
+        """Raises what would stand in the way of using the store. Writes nothing."""
         ...
 
     def describe(self) -> str:
@@ -224,6 +229,14 @@ class LocalStore:
         with self._explained(f"remove {key}"):
             self._path(key).unlink(missing_ok=True)
 
+    def check(self) -> None:
+        """As `Store.check`: the directory, or the nearest one above it that exists, can be written to."""
+        nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
+        if not nearest.is_dir():
+            raise StorageError(f"{nearest} is a file, not a directory.", retryable=False)
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise StoreForbidden(f"{nearest} cannot be written to by this user.")
+
     def describe(self) -> str:
         """For instance ``directory /srv/out``."""
         return f"directory {self.root}"
@@ -314,7 +327,7 @@ def _store_error(error: OSError, message: str) -> StorageError:
     return StorageError(f"{message}: {reason}.", retryable=error.errno not in permanent)
 
 
-class StoreSettings(Protocol):
+class StoreSettings(S3Settings, Protocol):
     """What `open_store` reads. `f5_serverless.config.Settings` is one."""
 
     @property
@@ -322,5 +335,9 @@ class StoreSettings(Protocol):
 
 
 def open_store(settings: StoreSettings) -> Store:
-    """The store that ``settings`` choose."""
-    return LocalStore(settings.output_dir)
+    """The store that ``settings`` choose: the bucket where one is named, else the directory. Opens no connection."""
+    if not settings.s3_bucket:
+        return LocalStore(settings.output_dir)
+    from f5_serverless.storage.s3_store import S3Store
+
+    return S3Store.of(settings)
