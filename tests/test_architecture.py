@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "request": set(),
     "response": set(),
     "timeline": set(),
+    "dubbing": set(),
     "text": set(),
     "audio": set(),
     "subtitles": set(),
@@ -33,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "synthesis": {"audio", "engines", "storage", "verification", "timeline"},
     "pipeline": {
         "config", "request", "response", "timeline", "text", "audio", "subtitles", "storage", "engines", "synthesis",
-        "verification",
+        "verification", "dubbing",
     },
     "serve": {"config", "request", "response", "pipeline", "runtime", "engines", "storage"},
     "doctor": {"config", "engines", "runtime", "storage", "audio"},

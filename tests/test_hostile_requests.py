@@ -143,7 +143,7 @@ REQUESTS: dict[str, tuple[Any, str]] = {
 
 # name: (content, code)
 FILES: dict[str, tuple[Callable[[], bytes], str]] = {
-    "empty file": (lambda: b"", "not_audio"),
+    "empty file": (lambda: b"", "audio_empty"),
     "text file": (lambda: b"This is no audio at all.\n" * 50, "not_audio"),
     "html": (lambda: b"<!doctype html><html><body>404</body></html>", "not_audio"),
     "random bytes": (lambda: np.random.default_rng(3).bytes(20_000), "not_audio"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import itertools
 import json
 from collections.abc import Callable
@@ -48,12 +49,12 @@ def test_the_demo_says_what_it_was_told_and_times_it(services: Services, read_ba
 
 
 def test_each_word_is_where_its_time_says(services: Services, read_back: Callable[[Path], str], tmp_path: Path) -> None:
-    """Cut the sound at a word's times: what is left is that word and no other."""
+    """Cut the sound at a word's times: what is left sounds like that word, and less like any other of the text."""
     answer = run_job(
         {"text": "Please remember the elephant. Tomorrow we bring bananas.", "options": {"seed": 3}}, services
     )
     sound = decode(local(answer["audio_url"]))
-    heard = []
+    names = [word["text"].strip(".").lower() for word in answer["words"]]
     for word in answer["words"]:
         if word["text"].strip(".").lower() in ("elephant", "tomorrow", "bananas"):
             first, last = (round(word[key] * sound.sample_rate) for key in ("start", "end"))
@@ -61,8 +62,9 @@ def test_each_word_is_where_its_time_says(services: Services, read_back: Callabl
             piece = np.concatenate([quiet, sound.samples[first:last], quiet])
             path = tmp_path / "word.wav"
             path.write_bytes(codec.encode(type(sound)(piece, sound.sample_rate), "wav"))
-            heard.append(read_back(path))
-    assert heard == ["elephant", "tomorrow", "bananas"]
+            heard = read_back(path)
+            nearest = max(names, key=lambda name: difflib.SequenceMatcher(None, name, heard).ratio())
+            assert nearest == word["text"].strip(".").lower(), heard
 
 
 def test_the_same_request_gives_the_same_bytes(services: Services) -> None:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -117,6 +118,7 @@ def _speak(job: Job) -> Answer:
     _tell_what_has_no_effect(job, engine)
     voice = _prepare_voice(job, engine)
     script = _normalise(job)
+    _check_language(engine, script)
     settings = _synthesis_settings(job)
     with job.watch.stage("chunk"):
         chunks = chunker.chunk(
@@ -206,6 +208,27 @@ def _normalise(job: Job) -> Script:
         script = normalizer.normalize(job.request.text, job.request.options.language or "en")
     job.warnings.extend(script.warnings)
     return script
+
+
+def _check_language(engine: Synthesizer, script: Script) -> None:
+    """Raises `NotAvailable` where the engine does not speak the language, or cannot read its letters."""
+    if engine.languages is None:
+        return
+    spoken = ", ".join(sorted(engine.languages))
+    if script.language.split("-")[0] not in engine.languages:
+        raise NotAvailable(
+            f"The {engine.name} engine does not speak {script.language!r}, only {spoken}.", field="options.language"
+        )
+    foreign = {c for token in script.tokens for w in token.words for c in w if c.isalpha() and not _is_latin(c)}
+    if foreign:
+        raise NotAvailable(
+            f"The {engine.name} engine reads Latin letters only; the text has {len(foreign)} other letters.",
+            field="text",
+        )
+
+
+def _is_latin(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(("LATIN", "FEMININE", "MASCULINE", "MODIFIER"))
 
 
 def _synthesis_settings(job: Job) -> SynthesisSettings:

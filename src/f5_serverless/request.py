@@ -285,7 +285,7 @@ def _unknown(loc: tuple[int | str, ...]) -> UnknownField:
     inside_options = len(loc) > 1 and loc[0] == "options"
     here = [field.alias or key for key, field in Options.model_fields.items()]
     known = here if inside_options else list(RequestModel.model_fields)
-    shown = name if len(name) <= 60 and name.isprintable() else "(unprintable)"
+    shown = name if 0 < len(name) <= 60 and name.isprintable() else "(unprintable)"
     field = f"options.{shown}" if inside_options else shown
     message = f"`{field}` is not a field of a request."
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)

@@ -42,6 +42,8 @@ class Synthesizer(Protocol):
     sample_rate: int
     clones: bool
     """False: the voice is the engine's own, and every answer says so."""
+    languages: frozenset[str] | None
+    """Codes of the languages it speaks, without region; None: whatever its voice and weights allow."""
 
     def synthesize(
         self, voice: Voice | None, items: Sequence[SynthesisItem], settings: SynthesisSettings, progress: OnProgress

@@ -50,6 +50,7 @@ class PreviewSynthesizer:
     licence = "Apache-2.0"
     sample_rate = RATE
     clones = False
+    languages: frozenset[str] | None = frozenset({"en"})
 
     def __init__(self, threads: int = 1) -> None:
         """``threads``: of the neural network's runtime; one is enough for thirty times real time."""
