@@ -16,14 +16,13 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, BinaryIO
 
 from f5_serverless.audio.containers import has_mp3_count, is_cut, sniff
-from f5_serverless.audio.samples import SILENCE_DB, db_to_gain, fit_length, peak, resampled_length
+from f5_serverless.audio.samples import SILENCE_DB, db_to_gain
+from f5_serverless.audio.sink import Sink
 from f5_serverless.errors import (
     AudioCorrupt,
     AudioEmpty,
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-    from f5_serverless.types import Samples
-
 DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,"
     "tta,w64,wav,wv"
@@ -52,18 +49,15 @@ DEMUXERS = (
 TIMELINES = frozenset({"mov", "matroska", "mpegts", "flv", "avi", "asf", "mpeg"})
 """Containers whose time stamps place the sound against a picture."""
 
+POSITIONED = frozenset({"flac", "ogg"})
+"""Containers without a picture whose frames carry their position: a jump means that frames were lost."""
+
 HOLE_SECONDS = 0.1
 """A jump of the time stamps from here on is a hole, below it is the rounding of a container's clock."""
 
 EDIT_CLOCK = 0.002
 """Seconds by which an edit list may miss the true end for want of resolution."""
 
-RATES = range(1_000, 384_001)
-_SCALES = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "s64": 9223372036854775808.0, "flt": 1.0, "dbl": 1.0}
-_LOUDEST = 64.0
-"""Floating-point samples beyond this (36 dB over full scale) were never sound on this scale."""
-
-_BLOCK = 1 << 16
 _EDGE_PACKETS = 3
 """So many undecodable packets are usual where MPEG streams were cut; players skip them too."""
 
@@ -126,7 +120,7 @@ def _decode(file: BinaryIO, size: int, max_seconds: float, sample_rate: int | No
         promised = _promised(container, stream, file)
         if promised is not None and promised > max_seconds:
             raise AudioTooLarge(f"The recording lasts {promised:,.0f} s; {max_seconds:,.0f} s are allowed.")
-        reader = _Reader(container, stream, kind, _Sink(max_seconds, sample_rate), promised)
+        reader = _Reader(container, stream, kind, Sink(max_seconds, sample_rate), promised)
         reader.read()
         if is_cut(file, kind, size):
             raise AudioTruncated("The file ends in the middle of its sound.")
@@ -184,117 +178,32 @@ def _promised(container: InputContainer, stream: AudioStream, file: BinaryIO) ->
 
 
 @dataclass
-class _Sink:
-    """Collects mono blocks, counts them against the limit, and resamples them on the way where asked."""
-
-    max_seconds: float
-    target: int | None
-    rate: int = 0
-    count: int = 0
-    peak: float = 0.0
-    channel_peak: float = 0.0
-    blocks: list[Samples] = field(default_factory=list)
-    pending: list[Samples] = field(default_factory=list)
-    pending_count: int = 0
-    stream: Any = None
-
-    def start(self, rate: int) -> None:
-        if self.rate == rate:
-            return
-        if self.rate:
-            raise AudioCorrupt("The sample rate changes in the middle of the file.")
-        if rate not in RATES:
-            raise AudioCorrupt(f"The file claims a sample rate of {rate} Hz.")
-        self.rate = rate
-        if self.target and self.target != rate:
-            import soxr
-
-            self.stream = soxr.ResampleStream(rate, self.target, 1, dtype="float32", quality="VHQ")
-
-    def silence(self, samples: int) -> None:
-        self._count(samples)
-        while samples > 0:
-            self._push(np.zeros(min(samples, _BLOCK), np.float32))
-            samples -= _BLOCK
-
-    def add(self, block: Samples) -> None:
-        """One block of shape (channels, N), as float."""
-        self._count(block.shape[1])
-        mono = block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32)
-        self.channel_peak = max(self.channel_peak, float(np.abs(block).max(initial=0.0)))
-        self.peak = max(self.peak, peak(mono))
-        # NaN is neither below nor above: the comparison is written so that it fails for it
-        if not self.channel_peak <= _LOUDEST or not np.isfinite(mono).all():
-            raise AudioCorrupt(
-                "The file holds numbers that are no sound (not a number, infinite, or far beyond full scale)."
-            )
-        self._push(mono)
-
-    def cut(self, samples: int) -> None:
-        """Takes the last ``samples`` off again; they are still pending because a block is larger than any padding."""
-        while samples > 0 and self.pending:
-            last = self.pending.pop()
-            kept = last[: max(0, len(last) - samples)]
-            samples -= len(last) - len(kept)
-            self.count -= len(last) - len(kept)
-            self.pending_count -= len(last) - len(kept)
-            if len(kept):
-                self.pending.append(kept)
-
-    def finish(self) -> Samples:
-        self._flush(last=True)
-        samples = np.concatenate(self.blocks) if self.blocks else np.zeros(0, np.float32)
-        self.blocks.clear()
-        if self.stream is None:
-            return samples
-        return fit_length(samples, resampled_length(self.count, self.rate, self.target or self.rate))
-
-    def _count(self, samples: int) -> None:
-        self.count += samples
-        if self.count > self.max_seconds * self.rate:
-            raise AudioTooLarge(f"The recording expands to more than the {self.max_seconds:,.0f} s that are allowed.")
-
-    def _push(self, mono: Samples) -> None:
-        self.pending.append(mono)
-        self.pending_count += len(mono)
-        if self.pending_count >= 2 * _BLOCK:
-            self._flush(last=False)
-
-    def _flush(self, last: bool) -> None:
-        """Hands pending samples on, except for the newest block's worth, which `cut` may still need."""
-        block = np.concatenate(self.pending) if self.pending else np.zeros(0, np.float32)
-        ready = block if last else block[: len(block) - _BLOCK // 4]
-        rest = block[len(ready) :]
-        self.pending = [rest] if len(rest) else []
-        self.pending_count = len(rest)
-        self.blocks.append(self.stream.resample_chunk(ready, last=last) if self.stream else ready.copy())
-
-
-@dataclass
 class _Reader:
     """Runs one stream through a sink and keeps the books of time."""
 
     container: InputContainer
     stream: AudioStream
     kind: str | None
-    sink: _Sink
+    sink: Sink
     promised: float | None
     failed: int = 0
     failed_inside: bool = False
     frames: int = 0
     frame_size: int = 0
     first: float | None = None
-    shift: int = 0
-    """Samples of silence put in so far to keep to the time stamps."""
     last_end: float = 0.0
     packet_end: float = 0.0
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        self.family = _family(self.container)
 
     def read(self) -> None:
         """Decodes everything. Raises `AudioCorrupt` for damage in the middle, `AudioTooLarge` at the limit."""
         import av
 
         if self.stream.codec_context.name == "flac":
-            self.stream.codec_context.options = {"err_detect": "crccheck"}
+            self.stream.codec_context.options = {"err_detect": "crccheck+explode"}
         packets = self.container.demux(self.stream)
         while True:
             try:
@@ -320,7 +229,7 @@ class _Reader:
         self._keep_time(frame)
         self.frames += 1
         self.frame_size = max(self.frame_size, frame.samples)
-        self.sink.add(_channels(frame))
+        self.sink.add(frame)
         if frame.time is not None:
             self.last_end = frame.time + frame.samples / frame.sample_rate
 
@@ -330,28 +239,26 @@ class _Reader:
 
     def _keep_time(self, frame: av.AudioFrame) -> None:
         """Puts silence where the time line has a hole: before the first frame of a video's sound, and within."""
-        if frame.time is None or _family(self.container) not in TIMELINES:
+        if frame.time is None:
             return
         if self.first is None:
             picture = _has_picture(self.container) and self.container.start_time is not None
             self.first = (self.container.start_time or 0) / 1e6 if picture else frame.time
         missing = frame.time - self.first - self.sink.count / frame.sample_rate
-        if missing >= (HOLE_SECONDS if self.frames else 1 / 1000):
+        if self.family in TIMELINES and missing >= (HOLE_SECONDS if self.frames else 1 / 1000):
             self.sink.silence(round(missing * frame.sample_rate))
 
     def finish(self) -> Audio:
         """The samples, after the checks that need the whole."""
         self._check_whole()
-        rate = self.sink.rate
-        self._cut_padding()
-        if self.sink.count == 0:
+        samples = self.sink.finish(self._surplus())
+        if len(samples) == 0:
             raise AudioEmpty("The file holds no samples.")
         if self.sink.peak < db_to_gain(SILENCE_DB):
             cancelled = self.sink.channel_peak >= db_to_gain(SILENCE_DB)
             why = "its channels cancel each other out when mixed" if cancelled else "nothing in it can be heard"
             raise AudioSilent(f"The recording is silent: {why}.")
-        samples = self.sink.finish()
-        return Audio(samples, self.sink.target or rate)
+        return Audio(samples, self.sink.target or self.sink.rate)
 
     def _check_whole(self) -> None:
         """Tells damage from an early end."""
@@ -360,8 +267,8 @@ class _Reader:
             raise (AudioCorrupt if self.kind else NotAudio)("Nothing in the file can be decoded.")
         slack = 0.1 if self.promised and self.promised > 0.2 else 0.02
         missing = self.promised is not None and seconds < self.promised - slack
-        # a FLAC frame carries its position: the last one in place means that others before it are lost
-        holes = missing and self.kind == "flac" and self.last_end >= (self.promised or 0) - slack
+        # a frame carries its position: the last one in place means that others before it are lost
+        holes = self.family in POSITIONED and self.last_end - (self.first or 0.0) > seconds + HOLE_SECONDS
         if self.failed_inside or holes:
             raise AudioCorrupt("The recording is damaged: parts in its middle cannot be decoded.")
         if missing:
@@ -369,15 +276,14 @@ class _Reader:
         if self.failed > _EDGE_PACKETS:
             raise AudioCorrupt("The recording is damaged: its end cannot be decoded.")
 
-    def _cut_padding(self) -> None:
-        """Takes off what the decoder library leaves of the encoder's padding at the end.
+    def _surplus(self) -> int:
+        """How many samples of the encoder's padding the decoder library left at the end.
 
         Believed only within two frames of the decoded end: fragmented files state lengths that mean nothing.
         """
-        books = {"mov": self._mov_surplus, "mp3": self._mp3_surplus}.get(_family(self.container))
+        books = {"mov": self._mov_surplus, "mp3": self._mp3_surplus}.get(self.family)
         surplus = books() if books else 0
-        if 0 < surplus <= 2 * self.frame_size:
-            self.sink.cut(surplus)
+        return surplus if 0 < surplus <= 2 * self.frame_size else 0
 
     def _mov_surplus(self) -> int:
         """MP4: the last packet's duration says where the sound ends, or an edit list that ends clearly earlier.
@@ -393,16 +299,3 @@ class _Reader:
     def _mp3_surplus(self) -> int:
         """MP3: padding beyond one frame is stated in the LAME tag and only partly removed by the library."""
         return self.sink.count - round(self.promised * self.sink.rate) if self.promised else 0
-
-
-def _channels(frame: av.AudioFrame) -> Samples:
-    """A frame as float32 of shape (channels, N), full scale at 1; a subwoofer's channel is left out."""
-    name = frame.format.name.removesuffix("p")
-    data = frame.to_ndarray()
-    if not frame.format.is_planar:
-        data = data.reshape(-1, frame.layout.nb_channels).T
-    if len(data) > 2:
-        data = data[[index for index, channel in enumerate(frame.layout.channels) if channel.name != "LFE"]]
-    if name == "u8":
-        data = data.astype(np.float32) - 128.0
-    return np.asarray(data * (1.0 / _SCALES[name]), np.float32)
