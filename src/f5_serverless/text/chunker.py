@@ -31,7 +31,7 @@ PAUSES: dict[Break, float] = {Break.NONE: 0.0, Break.CLAUSE: 0.1, Break.SENTENCE
 """Seconds of silence after a chunk, by the break it ends with. NONE: a sentence cut between two words."""
 _JOIN_ROUNDS = 6
 _CLAUSE_REACH = 0.25
-"""How far from the best place, as a share of the whole, a clause may be for a cut there."""
+"""How far from the best place a clause may be for a cut there, as a share of two parts of the usual length."""
 
 Estimate = Callable[[str], float]
 
@@ -64,7 +64,11 @@ def chunk(
     joined = _join_short(pieces, estimate, max_seconds, min_seconds)
     parts: list[list[Token]] = []
     for piece in joined:
-        parts += [piece.tokens] if piece.seconds <= max_seconds else _split(piece.tokens, estimate, max_seconds)
+        parts += (
+            [piece.tokens]
+            if piece.seconds <= max_seconds
+            else _split(piece.tokens, piece.seconds, estimate, max_seconds)
+        )
         if len(parts) > max_chunks:
             raise LimitExceeded(
                 f"The text makes more than {max_chunks} chunks of speech.",
@@ -162,33 +166,41 @@ def _together(left: _Piece, right: _Piece, estimate: Estimate) -> _Piece:
 # ---------------------------------------------------------------------------------------------- splitting long ones
 
 
-def _split(tokens: list[Token], estimate: Estimate, longest: float) -> list[list[Token]]:
-    """``tokens`` in parts that fit, in order. Silent tokens stay with the word before them."""
+def _split(tokens: list[Token], seconds: float, estimate: Estimate, longest: float) -> list[list[Token]]:
+    """``tokens``, which take ``seconds``, in parts that fit, in order. Silent tokens stay with the word before them.
+
+    Places are weighed once; the estimate is asked again only for parts that may fit.
+    """
+    weights = [0.0, *accumulate(estimate(token.spoken) if token.words else 0.0 for token in tokens)]
+    scale = seconds / weights[-1] if weights[-1] else 1.0
     done: list[list[Token]] = []
-    stack = [tokens]
+    stack = [(0, len(tokens))]
     while stack:
-        part = stack.pop()
-        seconds = estimate(spoken_text(part))
-        cut = _cut(part, estimate, seconds, longest) if seconds > longest else 0
+        begin, end = stack.pop()
+        rough = (weights[end] - weights[begin]) * scale
+        part = tokens[begin:end]
+        cut = 0
+        if rough > 2 * longest or (rough := estimate(spoken_text(part))) > longest:
+            cut = _cut(part, weights[begin : end + 1], rough, longest)
         if cut:
-            stack += [part[cut:], part[:cut]]
+            stack += [(begin + cut, end), (begin, begin + cut)]
         else:
             done.append(part)
     return done
 
 
-def _cut(tokens: Sequence[Token], estimate: Estimate, seconds: float, longest: float) -> int:
-    """Where to divide ``tokens``: the length of the first part, or 0 where there is no place."""
+def _cut(tokens: Sequence[Token], weights: Sequence[float], seconds: float, longest: float) -> int:
+    """Where to divide ``tokens``: the length of the first part, or 0 where there is no place.
+
+    ``weights[i]``: how heavy everything before token ``i`` is.
+    """
     places = [index for index, token in enumerate(tokens) if token.words][1:]
-    if not places:
-        return 0
-    weights = list(accumulate(estimate(token.spoken) if token.words else 0.0 for token in tokens))
-    total = weights[-1] or 1.0
     count = max(2, -int(-seconds // longest))
-    target = total * (count // 2) / count
+    total = weights[-1] - weights[0]
+    target = weights[0] + total * (count // 2) / count
     clauses = [i for i in places if tokens[i - 1].break_after >= Break.CLAUSE]
     near = _nearest(clauses, weights, target)
-    if near and abs(weights[near - 1] - target) <= _CLAUSE_REACH * total:
+    if near and abs(weights[near] - target) <= _CLAUSE_REACH * total / count * 2:
         return near
     return _nearest(places, weights, target)
 
@@ -197,9 +209,9 @@ def _nearest(places: Sequence[int], weights: Sequence[float], target: float) -> 
     """The place whose part before it weighs nearest to ``target``; 0 where there are none."""
     if not places:
         return 0
-    position = bisect_left(places, target, key=lambda index: weights[index - 1])
+    position = bisect_left(places, target, key=lambda index: weights[index])
     around = places[max(0, position - 1) : position + 1]
-    return min(around, key=lambda index: abs(weights[index - 1] - target))
+    return min(around, key=lambda index: abs(weights[index] - target))
 
 
 # ------------------------------------------------------------------------------------------------------------ the end

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _LATIN_VOWELS = "aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿāăąēĕėęěīĭįıōŏőœūŭůűųơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ"
 _VOWELS = f"{_LATIN_VOWELS}аеёиоуыэюяіїєαεηιουωάέήίόύώϊϋΐΰ"
@@ -61,6 +62,7 @@ def count_syllables(text: str) -> int:
     return total
 
 
+@lru_cache(maxsize=20_000)
 def _in_word(word: str) -> int:
     """Syllables of one word in an alphabet or abugida."""
     first = ord(word[0])
