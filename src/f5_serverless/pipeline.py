@@ -97,6 +97,15 @@ def open_services(settings: Settings, *, allow_local: bool) -> Services:
     )
 
 
+def warm_up(services: Services) -> None:
+    """Loads the engine that `auto` stands for and says one sentence, so that the first job waits for nothing."""
+    from f5_serverless.storage.outputs import LocalStore
+
+    with tempfile.TemporaryDirectory(prefix="f5-warm-") as directory:
+        aside = replace(services, store=LocalStore(Path(directory)))
+        run_job({"text": "This is a first sentence.", "options": {"seed": 0}}, aside)
+
+
 def limits_of(settings: Settings) -> Limits:
     """The request limits of a deployment."""
     return Limits(max_text_chars=settings.max_text_chars)
