@@ -76,6 +76,26 @@ class Settings:
         "F5_OUTBOX_DIR", "", "Directory on the volume where finished results wait until the queue has them."
     )
 
+    volume_root: Path = setting(
+        "F5_VOLUME_ROOT", Path("/runpod-volume/f5tts"), "Directory on the network volume; the volume itself must exist."
+    )
+    env_mode: str = setting(
+        "F5_ENV_MODE", "archive", "How the volume holds the environment: archive (unpacked locally) or volume (files)."
+    )
+    local_dir: Path = setting(
+        "F5_LOCAL_DIR", Path("/tmp/f5-serverless"), "Directory on the container's own disk for unpacking and building."
+    )
+    lease_seconds: float = setting(
+        "F5_LEASE_SECONDS", 20.0, "How long a builder may be silent until another worker takes over, in seconds."
+    )
+    allow_local_env: bool = setting(
+        "F5_ALLOW_LOCAL_ENV", False, "Build on the container's own disk when there is no usable volume."
+    )
+    runtime_lock: Path = setting(
+        "F5_RUNTIME_LOCK", Path("runtime_requirements.txt"), "The lock that describes the environment."
+    )
+    use_lease: str = setting("F5_USE_LEASE", "", "Set by the worker itself: the file that says it uses an environment.")
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Settings from variables such as ``os.environ``. Raises `BadSetting` naming the variable."""

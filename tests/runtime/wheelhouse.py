@@ -1,4 +1,4 @@
-"""Real packages for tests without a network: installed distributions packed back into wheels, and a lock with hashes."""
+"""Real packages for tests without a network: installed distributions packed back into wheels, and a lock."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def _pack(distribution: metadata.Distribution, directory: Path) -> None:
             elif ".." in inside or inside.endswith(".pyc"):
                 continue
             data = Path(str(entry.locate())).read_bytes()
-            wheel.writestr(inside, data)
+            wheel.writestr(zipfile.ZipInfo(inside), data, zipfile.ZIP_DEFLATED)  # dated 1980: the same bytes each time
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
             records.append((inside, f"sha256={digest}", len(data)))
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([*records, (f"{info}/RECORD", "", "")])
-        wheel.writestr(f"{info}/RECORD", text.getvalue())
+        wheel.writestr(zipfile.ZipInfo(f"{info}/RECORD"), text.getvalue())

@@ -2,8 +2,8 @@
 
 In: a directory and an archive's path. Out: the archive's sha256 and size, or the unpacked directory. One archive
 reads at a network volume's full speed, where its tens of thousands of files would each cost a round trip. The programs
-`tar` and `zstd` do the work: twice as fast as Python's own `tarfile`. Nothing here is atomic: callers write under a name
-of their own and rename.
+`tar` and `zstd` do the work: twice as fast as Python's own `tarfile`. Nothing here is atomic: callers write under a
+name of their own and rename.
 """
 
 from __future__ import annotations

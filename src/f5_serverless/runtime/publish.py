@@ -111,7 +111,7 @@ class Volume:
         if winner is not None:
             return winner
         os.rename(aside, self.artefact(marker))  # fails on an existing directory; names are unique, so there is none
-        data = json.dumps({"format": _FORMAT, **asdict(marker)}, indent=1).encode()
+        data = _encode(marker)
         path = self.marker_path(marker.key, marker.mode)
         if create_exclusive(path, data):
             return marker
@@ -122,10 +122,18 @@ class Volume:
         write_atomic(path, data)  # what stands there is damaged: repair it
         return marker
 
+    def publish_again(self, marker: Marker) -> None:
+        """Puts back a marker that was taken away too early. One that was published meanwhile counts instead."""
+        create_exclusive(self.marker_path(marker.key, marker.mode), _encode(marker))
+
     def withdraw(self, marker: Marker) -> None:
         """Takes ``marker`` away if it is still the one that counts, so that the environment is built anew."""
         if self.read_marker(marker.key, marker.mode) == marker:
             self.marker_path(marker.key, marker.mode).unlink(missing_ok=True)
+
+
+def _encode(marker: Marker) -> bytes:
+    return json.dumps({"format": _FORMAT, **asdict(marker)}, indent=1).encode()
 
 
 def artefact_name(key: str, mode: str) -> str:

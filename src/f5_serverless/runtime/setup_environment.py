@@ -110,6 +110,8 @@ def ensure_environment(
     """
     if mode not in MODES:
         raise SetupError(f"There is no environment mode {mode!r}.", hint=f"F5_ENV_MODE: {' or '.join(MODES)}.")
+    if lease_seconds <= 0:
+        raise SetupError("F5_LEASE_SECONDS must be more than 0.", retryable=False)
     python = python or Path(sys.executable)
     sha256 = lock_hash(lock)
     tag, identity = describe_python(python)
