@@ -88,26 +88,23 @@ def _ping(target: PingTarget, jobs: str) -> None:
 
 def main() -> None:
     """Reads the target, then lines of job ids; pings until the pipe closes."""
-    buffer = b""
-    while b"\n" not in buffer:
-        data = os.read(0, 65536)
-        if not data:
-            return
-        buffer += data
-    head, _, buffer = buffer.partition(b"\n")
-    target = PingTarget(**json.loads(head))
-    jobs, due = "", time.monotonic()
+    target: PingTarget | None = None
+    jobs, buffer, due = "", b"", 0.0
     while True:
-        ready, _, _ = select.select([0], [], [], max(0.0, due - time.monotonic()))
+        wait = None if target is None else max(0.0, due - time.monotonic())
+        ready, _, _ = select.select([0], [], [], wait)
         if ready:
             data = os.read(0, 65536)
             if not data:
                 return
             *lines, buffer = (buffer + data).split(b"\n")
-            jobs = lines[-1].decode() if lines else jobs
-            continue
-        _ping(target, jobs)
-        due = time.monotonic() + target.seconds
+            if lines and target is None:
+                target = PingTarget(**json.loads(lines.pop(0)))
+            if lines:
+                jobs = lines[-1].decode()
+        elif target is not None:
+            _ping(target, jobs)
+            due = time.monotonic() + target.seconds
 
 
 if __name__ == "__main__":

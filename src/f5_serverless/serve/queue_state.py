@@ -90,6 +90,8 @@ class QueueState:
         self.clock = clock
         self.jobs: dict[str, QueueJob] = {}
         self.waiting: deque[str] = deque()
+        self.again: set[str] = set()
+        """Jobs that will be delivered a second time."""
         self.stops: dict[str, set[str]] = {}
         self.workers: dict[str, float] = {}
         """When each worker was last heard of."""
@@ -111,6 +113,7 @@ class QueueState:
         """Ends a job that has not ended; a worker that runs it is told to stop."""
         if not job.final:
             self._stop(job)
+            job.output = None
             self._end(job, "CANCELLED")
 
     def purge(self) -> int:
@@ -168,18 +171,19 @@ class QueueState:
         taken: list[QueueJob] = []
         while self.waiting and len(taken) < count:
             job = self.jobs.get(self.waiting.popleft())
-            if job is None or job.final:
+            if job is None or (job.status != "IN_QUEUE" and job.id not in self.again):
                 continue
-            now = self.clock()
-            if job.status != "IN_PROGRESS" or job.started is None:  # a second delivery does not restart the clock
-                job.started = now
-            job.status, job.worker, job.named = "IN_PROGRESS", worker, now
+            self.again.discard(job.id)
             job.deliveries += 1
+            if job.status == "IN_QUEUE":
+                job.status, job.worker = "IN_PROGRESS", worker
+                job.started = job.named = self.clock()
             taken.append(job)
         return taken
 
     def deliver_again(self, job: QueueJob) -> None:
-        """Puts a job that is being worked on into the queue once more (queues do that)."""
+        """Hands out a job that is being worked on, or has ended, once more (queues do that). Its state stays."""
+        self.again.add(job.id)
         self.waiting.appendleft(job.id)
         self.counts["delivered_twice"] += 1
 
@@ -232,7 +236,7 @@ class QueueState:
             if job.status == "IN_PROGRESS" and job.started is not None:
                 if now - job.started > job.timeout:
                     self._stop(job)
-                    job.error = f"job timed out after {job.timeout:g} s"
+                    job.output, job.error = None, f"job timed out after {job.timeout:g} s"
                     self._end(job, "TIMED_OUT")
                 elif now - job.named > self.rules.lost_after:
                     self._lose(job)
