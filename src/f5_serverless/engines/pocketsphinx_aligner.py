@@ -35,7 +35,8 @@ LEAST_WORD = 0.04  # seconds; a text with less sound than this per word cannot b
 CLOSURE = 0.1  # seconds; a silence shorter than this is the stop before a consonant and belongs to the word after it
 PEAK = 0.5
 # Narrow beams lose the path on unusual voices; the default ones fail on two of nine clips.
-SEARCH = {"beam": 1e-200, "wbeam": 1e-180, "pbeam": 1e-200, "bestpath": False, "lm": None, "cmn": "batch"}
+BEAM = 1e-200
+SEARCH = {"bestpath": False, "lm": None, "cmn": "batch"}
 _PARTS = re.compile(r"[\s\-‐‑–—_/.]+")
 _STRIP = re.compile(r"[^\w']+")
 
@@ -54,8 +55,10 @@ class PocketsphinxAligner:
 
     name = "pocketsphinx"
 
-    def __init__(self) -> None:
+    def __init__(self, beam: float = BEAM) -> None:
+        """``beam``: how unlikely a path may be and still be followed; narrower is faster."""
         self._lock = threading.Lock()
+        self._beam = beam
         self._decoder: Any = None
 
     def supports(self, language: str) -> bool:
@@ -70,30 +73,32 @@ class PocketsphinxAligner:
         Raises `AlignmentImpossible` where there are far more words than the sound has room for,
         `EngineUnavailable` without the package, `EngineFailed`, or what ``progress`` raises.
         """
-        if not self.supports(language):
-            raise EngineUnavailable(f"pocketsphinx aligns English only, not {language!r}.")
         aligned: list[Alignment] = []
         with self._lock:
-            self._load()
+            decoder = self.decoder(language)
             for index, item in enumerate(items):
                 progress(Progress("align", index, len(items)))
-                aligned.append(self._one(item, progress))
+                aligned.append(self._one(decoder, item, progress))
         progress(Progress("align", len(items), len(items)))
         return aligned
 
-    def _load(self) -> None:
-        if self._decoder is not None:
-            return
-        try:
-            from pocketsphinx import Decoder
-        except ImportError:
-            raise EngineUnavailable(
-                "Word times in the preview need the package pocketsphinx.",
-                hint="Install it: pip install 'f5-serverless[preview]'",
-            ) from None
-        self._decoder = Decoder(**SEARCH, loglevel="FATAL")
+    def decoder(self, language: str) -> Any:
+        """The loaded decoder, for others in this room. It is not thread-safe."""
+        if not self.supports(language):
+            raise EngineUnavailable(f"pocketsphinx knows English only, not {language!r}.")
+        if self._decoder is None:
+            try:
+                from pocketsphinx import Decoder
+            except ImportError:
+                raise EngineUnavailable(
+                    "Word times in the preview need the package pocketsphinx.",
+                    hint="Install it: pip install 'f5-serverless[preview]'",
+                ) from None
+            widths = {"beam": self._beam, "pbeam": self._beam, "wbeam": self._beam * 1e20}
+            self._decoder = Decoder(**SEARCH, **widths, loglevel="FATAL")
+        return self._decoder
 
-    def _one(self, item: AlignItem, progress: OnProgress) -> Alignment:
+    def _one(self, decoder: Any, item: AlignItem, progress: OnProgress) -> Alignment:
         if not item.words:
             return Alignment((), self.name)
         duration = item.audio.duration
@@ -101,9 +106,9 @@ class PocketsphinxAligner:
             raise AlignmentImpossible(
                 f"{len(item.words)} words cannot be said in {duration:.2f} s of sound.", field="text"
             )
-        keys = [self._keys(word) for word in item.words]
+        keys = [self.keys(word) for word in item.words]
         flat = [key for parts in keys for key in parts]
-        spans, complete = _Walk(self._decoder, _pcm(item.audio), flat, progress).run()
+        spans, complete = _Walk(decoder, pcm_of(item.audio), flat, progress).run()
         words: list[Word] = []
         cursor, before = 0, 0.0
         for text, parts in zip(item.words, keys, strict=True):
@@ -113,7 +118,7 @@ class PocketsphinxAligner:
             words.append(Word(text, start, before))
         return Alignment(tuple(words), self.name if complete else "interpolated")
 
-    def _keys(self, word: str) -> list[str]:
+    def keys(self, word: str) -> list[str]:
         """Dictionary entries for ``word``: itself, or its hyphenated parts, or a new entry from its letters."""
         plain = _STRIP.sub("", word.lower().replace("’", "'"))
         whole = word.lower().strip('.,;:!?"“”()[]').replace("’", "'")
@@ -122,7 +127,7 @@ class PocketsphinxAligner:
                 return [candidate]
         parts = [p for p in (_STRIP.sub("", part) for part in _PARTS.split(whole)) if p.strip("'_")]
         if len(parts) > 1:
-            return [key for part in parts for key in self._keys(part)]
+            return [key for part in parts for key in self.keys(part)]
         key = parts[0] if parts else "neutral_sound"
         if self._decoder.lookup_word(key) is None:
             try:
@@ -192,7 +197,7 @@ class _Walk:
 
 def _spans(segments: Any, offset: float) -> Iterator[_Span]:
     """Words among ``segments``. A short silence is given to the word after it."""
-    silence = 0.0
+    silence = CLOSURE  # before the first word there is no stop to hear, only silence
     for segment in segments:
         length = (segment.end_frame + 1 - segment.start_frame) * FRAME
         if segment.word == "(NULL)":
@@ -222,7 +227,7 @@ def _even(start: float, end: float, count: int) -> list[_Span]:
     return [_Span(start + i * step, start + (i + 1) * step, 0.0) for i in range(count)]
 
 
-def _pcm(audio: Audio) -> Pcm:
+def pcm_of(audio: Audio) -> Pcm:
     """``audio`` at 16 kHz as int16 (N,), its peak at half of full scale."""
     import numpy as np
     import soxr
