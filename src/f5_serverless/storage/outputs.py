@@ -104,6 +104,10 @@ class Store(Protocol):
         """Removes the object. No error if there is none."""
         ...
 
+    def touch(self, key: str) -> None:
+        """Notes that the object was used, where the store can: its ``modified`` becomes now."""
+        ...
+
     def check(self) -> None:
         """Raises what would stand in the way of using the store. Writes nothing."""
         ...
@@ -143,11 +147,13 @@ class LocalStore:
     """A directory as a store. Object ``a/b`` is the file ``root/a/b``.
 
     A directory keeps neither content types nor metadata: the type is read off the suffix, and what must be known of an
-    output stands in the manifest beside it. The directory is made with the first `put`, not before.
+    output stands in the manifest beside it. The directory is made with the first `put`, not before. ``durable`` False,
+    for caches: renamed without waiting for the disk.
     """
 
-    def __init__(self, root: Path, *, stale_seconds: float = STALE_SECONDS) -> None:
+    def __init__(self, root: Path, *, durable: bool = True, stale_seconds: float = STALE_SECONDS) -> None:
         self.root = Path(os.path.abspath(root))
+        self._durable = durable
         self._stale_seconds = stale_seconds
         self._swept = False
 
@@ -164,10 +170,11 @@ class LocalStore:
         with self._explained(f"write {key}"):
             aside = self._aside()
             try:
-                _write_durably(aside, source)
+                _write(aside, source, self._durable)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(aside, target)
-                _sync_directory(target.parent)
+                if self._durable:
+                    _sync_directory(target.parent)
             finally:
                 aside.unlink(missing_ok=True)
 
@@ -175,11 +182,16 @@ class LocalStore:
         """As `Store.get`."""
         info = self.head(key)
         if info is None:
-            raise SourceNotFound(f"There is no object {key!r} in {self.describe()}.")
+            raise self._missing(key)
         aside = destination.with_name(f".{uuid.uuid4().hex}.part")
         with self._explained(f"read {key}"):
             try:
-                shutil.copyfile(self._path(key), aside)
+                file = self._path(key).open("rb")
+            except FileNotFoundError:  # removed between the look and the reading
+                raise self._missing(key) from None
+            try:
+                with file, aside.open("xb") as out:
+                    shutil.copyfileobj(file, out, 1 << 20)
                 os.replace(aside, destination)
             finally:
                 aside.unlink(missing_ok=True)
@@ -229,6 +241,14 @@ class LocalStore:
         with self._explained(f"remove {key}"):
             self._path(key).unlink(missing_ok=True)
 
+    def touch(self, key: str) -> None:
+        """As `Store.touch`."""
+        with self._explained(f"touch {key}"):
+            try:
+                os.utime(self._path(key))
+            except FileNotFoundError:
+                return  # somebody removed it: there is nothing to note
+
     def check(self) -> None:
         """As `Store.check`: the directory, or the nearest one above it that exists, can be written to."""
         nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
@@ -240,6 +260,9 @@ class LocalStore:
     def describe(self) -> str:
         """For instance ``directory /srv/out``."""
         return f"directory {self.root}"
+
+    def _missing(self, key: str) -> SourceNotFound:
+        return SourceNotFound(f"There is no object {key!r} in {self.describe()}.")
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
@@ -273,8 +296,8 @@ class LocalStore:
             raise _store_error(error, f"Could not {what} in {self.describe()}") from error
 
 
-def _write_durably(path: Path, source: Path | bytes) -> None:
-    """Writes ``source`` to ``path`` and waits until the disk has it."""
+def _write(path: Path, source: Path | bytes, durable: bool) -> None:
+    """Writes ``source`` to ``path``; ``durable``: waits until the disk has it."""
     with path.open("xb") as out:
         if isinstance(source, bytes):
             out.write(source)
@@ -282,7 +305,8 @@ def _write_durably(path: Path, source: Path | bytes) -> None:
             with source.open("rb") as file:
                 shutil.copyfileobj(file, out, 1 << 20)
         out.flush()
-        os.fsync(out.fileno())
+        if durable:
+            os.fsync(out.fileno())
 
 
 def _sync_directory(path: Path) -> None:

@@ -85,6 +85,9 @@ class S3Store:
         """As `Store.delete`."""
         self.client.delete(self._place(key))
 
+    def touch(self, key: str) -> None:
+        """Nothing: an object's time cannot be changed without writing it again."""
+
     def check(self) -> None:
         """As `Store.check`: lists the prefix."""
         self.list(limit=1)
