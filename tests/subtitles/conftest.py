@@ -16,6 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from f5_serverless.subtitles.captions import make_cues
+from f5_serverless.subtitles.profiles import caption_profile
+from f5_serverless.subtitles.styles import STYLES
+from f5_serverless.subtitles.subtitle_generator import render
+from f5_serverless.types import Word
+
 Frames = npt.NDArray[np.uint8]
 BACKGROUND = 0x3A5068
 FONT_PACKAGES = ("font_lato", "manimgx_fonts", "noto_cjk_sans_jp_bold")
@@ -25,6 +31,31 @@ def _folder(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     assert spec is not None, f"{package} is missing: pip install -e '.[dev]'"
     return Path(str(spec.origin)).parent
+
+
+def speak(text: str, *, pace: float = 0.4, pause: float = 0.0, start: float = 0.5, glued: bool = False) -> list[Word]:
+    """Words of ``pace`` seconds each, or glued characters; ``pause`` after each of ``.!?,。、，``."""
+    words, at = [], start
+    for piece in list(text) if glued else text.split():
+        words.append(Word(piece, round(at, 3), round(at + pace, 3), glued=glued))
+        at += pace + (pause if piece[-1] in ".!?,。、，" else 0.0)
+    return words
+
+
+def subtitle(words: list[Word], style: str, fmt: str = "ass", language: str = "en") -> str:
+    """Words to a subtitle file, the way the pipeline does it."""
+    preset = STYLES[style]
+    return render(make_cues(words, caption_profile(language, preset.layout)), fmt, preset, language=language)
+
+
+@pytest.fixture(scope="session", name="speak")
+def _speak() -> Callable[..., list[Word]]:
+    return speak
+
+
+@pytest.fixture(scope="session", name="subtitle")
+def _subtitle() -> Callable[..., str]:
+    return subtitle
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from f5_serverless.subtitles.timecode import to_cs
 
 _STYLE = "Default"
 _COLUMN = 0.4  # width of an average bold letter, as a share of the ASS size, with a little room
+_EXTRA = {"W": 1.3, **dict.fromkeys("Mmw@%—…œæŒÆ", 0.8)}  # columns by which a letter is wider than one; capitals 0.4
 
 
 def write(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | None) -> str:
@@ -46,18 +47,18 @@ def write(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str |
         "YCbCr Matrix": "TV.709",
     }
     subs.styles = {_STYLE: _ass_style(style, language)}
-    look = _Look(style, language, font_for(style, language)[2])
+    look = _Look(style, language, font_for(style, language)[1])
     for cue in cues:
         subs.events.extend(_events(cue, look))
     return subs.to_string("ass", header_notice="")
 
 
 def _ass_style(style: SubtitleStyle, language: str) -> pysubs2.SSAStyle:
-    font, bold, size = font_for(style, language)
+    font, size = font_for(style, language)
     return pysubs2.SSAStyle(
         fontname=font,
         fontsize=size,
-        bold=bold,
+        bold=True,
         primarycolor=_colour(style.said if style.highlight is Highlight.NONE else style.current),
         secondarycolor=_colour(style.upcoming),
         outlinecolor=_colour(style.outline_colour),
@@ -103,9 +104,9 @@ class _Look:
 
 
 def _ink(line: Sequence[CueWord]) -> float:
-    """Estimated width of a line in columns of average letters; capitals are wider."""
+    """Estimated width of a line in columns of average letters."""
     text = joined(line)
-    return text_columns(text) + 0.4 * sum(char.isupper() or char in "@%&" for char in text)
+    return text_columns(text) + sum(_EXTRA.get(char, 0.4 if char.isupper() else 0.0) for char in text)
 
 
 def _events(cue: Cue, look: _Look) -> list[pysubs2.SSAEvent]:

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from f5_serverless.subtitles import neutral
 from f5_serverless.subtitles.phrases import Boundary, boundaries
 from f5_serverless.subtitles.profiles import CaptionProfile, text_columns
 from f5_serverless.subtitles.timecode import to_ms
@@ -78,9 +79,11 @@ def make_cues(
     """Divide ``words`` into cues.
 
     ``fps`` gives gaps their length (24 is safe for faster videos). No cue outlives ``audio_ms``, unless a word does.
-    Words without a visible character are left out; overlapping or unordered times are put in order.
+    Words without a visible character are left out, unshowable characters in others too; overlapping or unordered times
+    are put in order.
     """
-    shown = [word for word in words if word.text.strip()]
+    cleaned = [replace(word, text=neutral.shown(word.text)) for word in words]
+    shown = [word for word in cleaned if neutral.is_visible(word.text)]
     if not shown:
         return ()
     layout = _Layout(shown, profile, fps, audio_ms)

@@ -25,6 +25,11 @@ def shown(text: str) -> str:
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 
+def is_visible(text: str) -> bool:
+    """Whether anything of ``text`` leaves a mark on screen."""
+    return any(unicodedata.category(char) not in ("Cf", "Cc", "Zs", "Zl", "Zp") for char in text)
+
+
 def for_ass(text: str) -> str:
     r"""Safe in the Text field of an ASS event.
 
@@ -40,7 +45,7 @@ def escape_ass(text: str) -> str:
 
 
 def for_srt(text: str) -> str:
-    """Safe in SRT, which has no escapes: joiners break up the tags and arrows that players look for."""
+    """A line, safe in SRT, which has no escapes: joiners break up the tags and arrows that players look for."""
     text = shown(text).replace("-->", "--" + _JOINER + ">")
     return text.replace("<", "<" + _JOINER).replace("{", "{" + _JOINER).replace("\\", "\\" + _JOINER)
 

@@ -25,6 +25,7 @@ _BREAK_COST = {Break.PARAGRAPH: 0.0, Break.SENTENCE: 0.0, Break.CLAUSE: 10.0}
 _SENTENCE_END = frozenset(".!?…。！？؟۔।｡")
 _CLAUSE_END = frozenset(",;:—–、，；：،؛､")
 _CLOSERS = "\"'”’»›)]}）」』】》〉〕］｝"
+_OPENERS = "\"'“„‘‚«»([{"
 _NO_LINE_START = frozenset(
     "、。，．・：；？！ー‐゠–〜～…‥々ゝゞヽヾぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ％%,.!?:;" + _CLOSERS
 )
@@ -122,7 +123,7 @@ def phrase_end(word: Word) -> Break:
     if not core:
         return Break.NONE
     if core[-1] in _SENTENCE_END:
-        return Break.NONE if core.lower() in _ABBREVIATIONS else Break.SENTENCE
+        return Break.NONE if core.lower().lstrip(_OPENERS) in _ABBREVIATIONS else Break.SENTENCE
     return Break.CLAUSE if core[-1] in _CLAUSE_END else Break.NONE
 
 

@@ -2,7 +2,7 @@
 
 A preset names the picture it is drawn for (pixels), the caption layout that fits it (`profiles.LAYOUTS`), how the
 spoken word is marked, and its type. Sizes are ASS sizes: pixels of line height at PlayResY. Colours are 0xRRGGBB.
-Nothing is rendered here; `ass` turns a preset into an ASS style.
+All type is bold. Nothing is rendered here; `ass` turns a preset into an ASS style.
 
 Fonts come from Debian packages. ASS names one family per style: where it is missing, the player's own fallback
 applies, so each preset leaves room for the wider DejaVu Sans.
@@ -40,7 +40,6 @@ class SubtitleStyle:
     layout: str
     highlight: Highlight
     font: str
-    bold: bool
     size: int
     said: int
     current: int
@@ -70,7 +69,6 @@ STYLES: dict[str, SubtitleStyle] = {
             layout="film",
             highlight=Highlight.NONE,
             font="Lato",
-            bold=True,
             size=72,
             said=_WHITE,
             current=_WHITE,
@@ -94,7 +92,6 @@ STYLES: dict[str, SubtitleStyle] = {
             layout="film",
             highlight=Highlight.WORD,
             font="Lato",
-            bold=True,
             size=82,
             said=_WHITE,
             current=0xFFD23F,
@@ -118,7 +115,6 @@ STYLES: dict[str, SubtitleStyle] = {
             layout="social",
             highlight=Highlight.WORD,
             font="Lato Black",
-            bold=False,
             size=150,
             said=_WHITE,
             current=0xFFE135,
@@ -158,7 +154,7 @@ _SCRIPT_FONTS: dict[str, tuple[str, float]] = {
     "ta": ("Noto Sans Tamil", _OTHER),
     "te": ("Noto Sans Telugu", _OTHER),
 }
-"""Families for scripts that the presets' own font lacks, always bold. ASS sizes a font by its line height, and these
+"""Families for scripts that the presets' own font lacks, ASS sizes a font by its line height, and these
 have taller lines than Lato: the factor makes the letters as large again."""
 
 FONT_PACKAGES: dict[str, str] = {
@@ -176,11 +172,11 @@ def subtitle_style(name: str) -> SubtitleStyle:
     return STYLES[name]
 
 
-def font_for(style: SubtitleStyle, language: str) -> tuple[str, bool, int]:
-    """Family, boldness and ASS size in which ``style`` writes ``language``."""
+def font_for(style: SubtitleStyle, language: str) -> tuple[str, int]:
+    """Family and ASS size in which ``style`` writes ``language``."""
     code = language.replace("_", "-").lower()
     for key in (code, "-".join(code.split("-")[:2]), base_language(language)):
         if key in _SCRIPT_FONTS:
             family, factor = _SCRIPT_FONTS[key]
-            return family, True, round(style.size * factor)
-    return style.font, style.bold, style.size
+            return family, round(style.size * factor)
+    return style.font, style.size

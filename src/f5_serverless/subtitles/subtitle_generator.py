@@ -1,8 +1,7 @@
 """Cues to the text of a subtitle file: ASS, SRT, WebVTT, JSON.
 
 In: `captions.Cue`s and a `SubtitleStyle`. Out: the whole file as one string, lines ended by ``\\n``, to be stored as
-UTF-8.
-Text from the caller is neutralised (`neutral`): it cannot become markup. Nothing is written to disk here.
+UTF-8. Text from the caller is neutralised (`neutral`): it cannot become markup. Nothing is written to disk here.
 
 pysubs2 writes the ASS container (sections, fields, styles). SRT and WebVTT are written here, because pysubs2 reads
 event text as ASS markup when it writes them: typed braces would vanish, and it knows neither WebVTT's entities nor its
@@ -17,7 +16,7 @@ from typing import TypeAlias
 
 from f5_serverless.errors import InternalError
 from f5_serverless.subtitles import ass, neutral
-from f5_serverless.subtitles.captions import Cue, CueWord, joined
+from f5_serverless.subtitles.captions import Cue, joined
 from f5_serverless.subtitles.profiles import base_language
 from f5_serverless.subtitles.styles import Highlight, SubtitleStyle
 from f5_serverless.subtitles.timecode import timestamp
@@ -33,10 +32,10 @@ def render(cues: Sequence[Cue], fmt: str, style: SubtitleStyle, *, language: str
 
 
 def _srt(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | None) -> str:
-    blocks = []
+    code, blocks = base_language(language), []
     for number, cue in enumerate(cues, start=1):
         span = f"{timestamp(cue.start_ms, separator=',')} --> {timestamp(cue.end_ms, separator=',')}"
-        lines = _lines(cue, language, lambda word, _: neutral.for_srt(word.text))
+        lines = [neutral.directed(neutral.for_srt(t), neutral.reads_rtl(t, code)) for t in map(joined, cue.lines)]
         blocks.append("\n".join([str(number), span, *lines, ""]))
     return "\n".join(blocks)
 
@@ -44,20 +43,27 @@ def _srt(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | 
 def _vtt(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | None) -> str:
     """WebVTT. Presets that mark words get the words' times; players without support for them show plain text."""
     marked = style.highlight is not Highlight.NONE
-
-    def word_text(word: CueWord, cue: Cue) -> str:
-        text = neutral.for_vtt(word.text)
-        # A time within a cue must lie strictly between its ends.
-        if marked and cue.start_ms < word.start_ms < cue.end_ms:
-            return f"<{timestamp(word.start_ms, separator='.')}>{text}"
-        return text
-
     name = neutral.for_vtt(title or "")
     blocks = [f"WEBVTT - {name}\n" if name else "WEBVTT\n"]
     for number, cue in enumerate(cues, start=1):
         span = f"{timestamp(cue.start_ms, separator='.')} --> {timestamp(cue.end_ms, separator='.')}"
-        blocks.append("\n".join([str(number), span, *_lines(cue, language, word_text), ""]))
+        blocks.append("\n".join([str(number), span, *_vtt_lines(cue, language, marked), ""]))
     return "\n".join(blocks)
+
+
+def _vtt_lines(cue: Cue, language: str, marked: bool) -> list[str]:
+    code, lines = base_language(language), []
+    latest = cue.start_ms
+    for line in cue.lines:
+        parts = []
+        for word in line:
+            # Times within a cue must rise, and lie strictly between its ends.
+            if marked and latest < word.start_ms < cue.end_ms:
+                parts.append(f"<{timestamp(word.start_ms, separator='.')}>")
+                latest = word.start_ms
+            parts.append(neutral.for_vtt(word.text) + ("" if word.glued else " "))
+        lines.append(neutral.directed("".join(parts).strip(), neutral.reads_rtl(joined(line), code)))
+    return lines
 
 
 def _json(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | None) -> str:
@@ -79,15 +85,6 @@ def _json(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str |
         ],
     }
     return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8", "replace").decode() + "\n"
-
-
-def _lines(cue: Cue, language: str, word_text: Callable[[CueWord, Cue], str]) -> list[str]:
-    code = base_language(language)
-    lines = []
-    for line in cue.lines:
-        text = "".join(word_text(w, cue) + ("" if w.glued else " ") for w in line).strip()
-        lines.append(neutral.directed(text, neutral.reads_rtl(joined(line), code)))
-    return lines
 
 
 FORMATS: dict[str, Writer] = {"ass": ass.write, "srt": _srt, "vtt": _vtt, "json": _json}
