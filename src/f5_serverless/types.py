@@ -193,8 +193,6 @@ class Voice:
     hash: str
     language: str = "en"
     report: VoiceReport | None = None
-    gain: float = 1.0
-    """The factor for speech made with this voice: a quiet reference is raised for the model, its speech is lowered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,7 @@ def same(left: Voice, right: Voice) -> bool:
     return (
         np.array_equal(left.audio.samples, right.audio.samples)
         and left.audio.sample_rate == right.audio.sample_rate
-        and (left.ref_text, left.hash, left.language, left.gain)
-        == (right.ref_text, right.hash, right.language, right.gain)
+        and (left.ref_text, left.hash, left.language) == (right.ref_text, right.hash, right.language)
         and left.report == right.report
     )
 

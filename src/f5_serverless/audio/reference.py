@@ -1,11 +1,11 @@
 """A recording of a voice, made ready to condition the model.
 
 In: mono sound and the words said in it, with their times where an aligner is at hand. Out: a `Voice` at the model's
-sample rate: silent edges trimmed, at most twelve seconds, raised to the level that the model was trained at, with a
-short silent tail. What is longer is cut at a pause between two words, and the text is cut at the same place:
-a reference that says more than its text leaks words into the speech. It opens no file and recognises no speech.
+sample rate: silent edges trimmed, at most twelve seconds, with a short silent tail. What is longer is cut at a pause
+between two words, and the text is cut at the same place: a reference that says more than its text leaks words into the
+speech. It opens no file and recognises no speech.
 
-Levels, thresholds and the tail follow the published F5-TTS inference code (SWivid/F5-TTS, utils_infer).
+Thresholds and the tail follow the published F5-TTS inference code (SWivid/F5-TTS, utils_infer).
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ from f5_serverless.audio.samples import db_to_gain, frame_rms, gain_to_db, peak,
 from f5_serverless.audio.voice_report import grade
 from f5_serverless.errors import AudioSilent, AudioTooLarge, InputError
 from f5_serverless.types import Audio, Voice, Word
-
-TARGET_RMS = 0.1
-"""Quieter references are raised to this RMS, and what is made from them is lowered again by `Voice.gain`."""
 
 TAIL_SECONDS = 0.05
 EDGE_DB = -42.0
@@ -55,8 +52,9 @@ def prepare(
 
     ``words``: the words of ``ref_text`` in order, timed in ``audio``; needed only where speech lasts longer than
     ``max_seconds``. ``heard``: what a recogniser read, for the report. The text comes back cut with the sound, and ends
-    with a mark, as the model wants it. `Voice.gain` is the factor for everything made with this voice.
-    Raises `AudioSilent`; `AudioTooLarge` where there is no place to cut; `InputError` for an empty text.
+    with a mark, as the model wants it. The level stays as it is: the engine raises a quiet voice for the model, and
+    lowers what it says by as much. Raises `AudioSilent`; `AudioTooLarge` where there is no place to cut; `InputError`
+    for an empty text.
     """
     text = " ".join(ref_text.split())
     if not text:
@@ -85,11 +83,9 @@ def prepare(
         heard=heard,
     )
     samples = np.concatenate([used.samples, np.zeros(to_samples(TAIL_SECONDS, sample_rate), np.float32)])
-    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
-    gain = min(1.0, rms / TARGET_RMS)
-    prepared = Audio((samples / np.float32(gain)).astype(np.float32), sample_rate)
+    prepared = Audio(samples, sample_rate)
     text = _ended(text)
-    return Voice(prepared, text, _hash(prepared, text, language), language, report, gain)
+    return Voice(prepared, text, _hash(prepared, text, language), language, report)
 
 
 def speech_edges(audio: Audio) -> tuple[int, int]:

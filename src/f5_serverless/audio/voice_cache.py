@@ -142,7 +142,6 @@ def _packed(voice: Voice) -> bytes:
         "ref_text": voice.ref_text,
         "hash": voice.hash,
         "language": voice.language,
-        "gain": voice.gain,
         "report": dataclasses.asdict(voice.report) if voice.report else None,
     }
     body = json.dumps(fields).encode() + b"\n" + samples
