@@ -1,7 +1,7 @@
 """The official model code, imported from `.oracle` without its trainer.
 
-`make oracle` installs the packages of `requirements-oracle.txt` there, apart from the environment. Three things keep the
-import small and possible: `f5_tts.model.__init__` (which pulls in accelerate, wandb and datasets) is not run, the
+`make oracle` installs the packages of `requirements-oracle.txt` there, apart from the environment. Three things keep
+the import small and possible: `f5_tts.model.__init__` (which pulls in accelerate, wandb and datasets) is not run, the
 model code below it is imported as shipped; torchaudio goes without its compiled extension, which the mel spectrogram
 does not use; librosa, encodec and einx, imported and never called on our paths, are empty stand-ins.
 """

@@ -63,7 +63,7 @@ def randomise(module: nn.Module, seed: int = 0) -> None:
             values *= (parameter[0].numel()) ** -0.5
         else:
             values *= 0.2
-        if name.endswith("norm.weight") or name.endswith("gamma"):
+        if name.endswith(("norm.weight", "gamma")):
             values += 1.0
         state[name] = values
     module.load_state_dict(state, assign=True)

@@ -12,7 +12,6 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -120,6 +119,19 @@ def check_fits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], what
         )
 
 
+def model_file(path: Path) -> Path:
+    """The weights in ``path``: itself, or the one file of weights in that directory. Raises `ModelError`."""
+    if not path.is_dir():
+        return path
+    files = sorted(p for p in path.iterdir() if p.suffix in (".safetensors", ".pt"))
+    if len(files) != 1:
+        found = ", ".join(p.name for p in files) or "none"
+        raise ModelError(
+            f"The directory {path.name} must hold one checkpoint; there is {found}.", hint="Name the file."
+        )
+    return files[0]
+
+
 def load_model(
     path: Path,
     config: ModelConfig,
@@ -156,7 +168,7 @@ def save_model(model: DiT, path: Path) -> None:
 def load_vocoder(path: Path, *, device: torch.device, io: WeightsIO = "auto") -> Vocos:
     """The vocoder in ``path``: a file, or the directory of the official repository."""
     state = read_tensors(vocoder_file(path), io)
-    return cast(Vocos, Vocos.from_state({k: v for k, v in state.items() if isinstance(v, Tensor)}).to(device))
+    return Vocos.from_state({k: v for k, v in state.items() if isinstance(v, Tensor)}).to(device)
 
 
 def vocoder_file(path: Path) -> Path:

@@ -32,7 +32,7 @@ TIME_FEATURES = 256
 class StepModulation:
     """One step's AdaLN values: ``blocks`` (depth, 6, dim) and ``final`` (2, dim), scales already incremented by one.
 
-    Rows of ``blocks``: shift, scale, gate for attention, then the same for the feed-forward; of ``final``: scale, shift.
+    Rows of ``blocks``: shift, scale, gate for attention, and again for the feed-forward; of ``final``: scale, shift.
     """
 
     blocks: Tensor
@@ -223,7 +223,7 @@ def rotary_table(frames: int, dim_head: int, device: torch.device) -> Tensor:
 def rotate_(x: Tensor, rotary: Tensor) -> None:
     """Rotates neighbouring pairs of the last axis of ``x`` (…, heads, dim_head) in place."""
     if x.dtype == torch.float32:
-        torch.view_as_complex(x.unflatten(-1, (-1, 2))).mul_(rotary)
+        torch.view_as_complex(x.view(*x.shape[:-1], -1, 2)).mul_(rotary)
     else:
-        turned = torch.view_as_complex(x.float().unflatten(-1, (-1, 2))) * rotary
+        turned = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2)) * rotary
         x.copy_(torch.view_as_real(turned).flatten(-2))

@@ -22,7 +22,7 @@ from torch import Tensor
 
 
 class Layout(Protocol):
-    """See the module's docstring. ``lengths`` are frames per utterance, ``frames`` the most that any one has room for."""
+    """See the module's docstring. ``lengths``: frames per utterance; ``frames``: the most that any has room for."""
 
     lengths: tuple[int, ...]
     frames: int
@@ -55,19 +55,18 @@ class Layout(Protocol):
 class Packed:
     """End to end: (rows, C), rows = sum of lengths."""
 
-    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
+    def __init__(self, lengths: Sequence[int]) -> None:
         self.lengths = tuple(lengths)
         self.frames = max(self.lengths)
-        self.device = device
 
     def pack(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(parts), dim=0)
 
     def unpack(self, x: Tensor) -> list[Tensor]:
-        return list(x.split(self.lengths, dim=0))
+        return list(torch.split(x, list(self.lengths), dim=0))
 
     def twice(self) -> Packed:
-        return Packed(self.lengths * 2, self.device)
+        return Packed(self.lengths * 2)
 
     def rotary(self, table: Tensor) -> Tensor:
         return torch.cat([table[:length] for length in self.lengths])[:, None, :]
@@ -77,8 +76,8 @@ class Packed:
         start = 0
         for length in self.lengths:
             one = slice(start, start + length)
-            mixed = F.scaled_dot_product_attention(*(t[one].transpose(0, 1)[None] for t in (q, k, v)))
-            out[one] = mixed[0].transpose(0, 1)
+            heads = [t[one].transpose(0, 1)[None] for t in (q, k, v)]
+            out[one] = F.scaled_dot_product_attention(heads[0], heads[1], heads[2])[0].transpose(0, 1)
             start += length
         return out.flatten(-2)
 
@@ -95,11 +94,16 @@ class Packed:
 class Padded:
     """Side by side: (B, T, C), T = ``frames`` (at least the longest length)."""
 
-    def __init__(self, lengths: Sequence[int], frames: int, device: torch.device) -> None:
+    def __init__(self, lengths: Sequence[int], frames: int, valid: Tensor) -> None:
         self.lengths = tuple(lengths)
         self.frames = frames
-        self.device = device
-        self.valid = torch.arange(frames, device=device)[None] < torch.tensor(self.lengths, device=device)[:, None]
+        self.valid = valid
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], frames: int, device: torch.device) -> Padded:
+        """The layout for these lengths; ``valid`` is True (B, T) where an utterance is."""
+        positions = torch.arange(frames, device=device)
+        return cls(lengths, frames, positions[None] < torch.tensor(lengths, device=device)[:, None])
 
     def pack(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.stack([F.pad(part, (0, 0, 0, self.frames - len(part))) for part in parts])
@@ -108,15 +112,16 @@ class Padded:
         return [row[:length] for row, length in zip(x, self.lengths, strict=True)]
 
     def twice(self) -> Padded:
-        return Padded(self.lengths * 2, self.frames, self.device)
+        return Padded(self.lengths * 2, self.frames, torch.cat((self.valid, self.valid)))
 
     def rotary(self, table: Tensor) -> Tensor:
         return table[: self.frames, None, :]
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         mask = self.valid[:, None, None, :].expand(-1, 1, self.frames, -1)
-        heads = (t.transpose(1, 2) for t in (q, k, v))
-        return F.scaled_dot_product_attention(*heads, attn_mask=mask).transpose(1, 2).flatten(-2)
+        heads = [t.transpose(1, 2) for t in (q, k, v)]
+        mixed = F.scaled_dot_product_attention(heads[0], heads[1], heads[2], attn_mask=mask)
+        return mixed.transpose(1, 2).flatten(-2)
 
     def convolve(self, x: Tensor, *layers: Callable[[Tensor], Tensor]) -> Tensor:
         mask = self.valid[:, None, :]

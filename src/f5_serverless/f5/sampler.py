@@ -92,7 +92,7 @@ class Sampler:
         model = self.model
         device = model.device
         lengths = [u.frames for u in utterances]
-        layout: Layout = Packed(lengths, device) if padded_to is None else Padded(lengths, padded_to, device)
+        layout: Layout = Packed(lengths) if padded_to is None else Padded.of(lengths, padded_to, device)
         guided = plan.cfg_strength >= 1e-5
         t = times(plan.steps, sway=plan.sway, epss=plan.epss)
         conditions = [model.condition(u.cond.to(device), u.tokens.to(device), u.frames) for u in utterances]

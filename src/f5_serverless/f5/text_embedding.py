@@ -45,7 +45,8 @@ class ConvNeXtV2Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.dwconv(x.transpose(1, 2)).transpose(1, 2)
         y = self.grn(F.gelu(self.pwconv1(self.norm(y))))
-        return x + self.pwconv2(y)
+        out: Tensor = x + self.pwconv2(y)
+        return out
 
 
 class TextEmbedding(nn.Module):
@@ -79,7 +80,8 @@ class TextEmbedding(nn.Module):
                 x = self.text_blocks(x)
         if self.average_upsampling:
             return spread(x[0, spoken[0, :, 0]], frames)
-        return x[0]
+        out: Tensor = x[0]
+        return out
 
 
 def sinusoids(frames: int, dim: int, device: torch.device) -> Tensor:

@@ -8,6 +8,7 @@ Chinese occurs. No normalisation: digits and symbols are looked up as they stand
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ def split(text: str) -> list[str]:
     ['(', ' ', 's', 'o', ')', ' ', 'i', 't', "'", 's']
     """
     text = text.translate(REPLACED)
-    cut, pinyin = _chinese() if _NEEDS_CHINESE.search(text) else (_CUT.findall, list)
+    cut, pinyin = _chinese() if _NEEDS_CHINESE.search(text) else (_CUT.findall, _as_it_is)
     tokens: list[str] = []
     for segment in cut(text):
         width = len(segment.encode("utf-8"))
@@ -63,6 +64,11 @@ def _extend(tokens: list[str], segment: str, syllables: Sequence[str]) -> None:
 
 def _is_chinese(character: str) -> bool:
     return "\u3100" <= character <= "\u9fff"
+
+
+def _as_it_is(segment: str) -> list[str]:
+    """What pypinyin gives for a character that is not Chinese."""
+    return [segment]
 
 
 def _chinese() -> tuple[Callable[[str], list[str]], Callable[[str], list[str]]]:
@@ -91,6 +97,11 @@ class Vocabulary:
     @property
     def size(self) -> int:
         return len(self.ids)
+
+    @property
+    def mark(self) -> str:
+        """Six hex digits that tell vocabularies apart."""
+        return hashlib.sha256("\n".join(f"{k}\t{v}" for k, v in self.ids.items()).encode()).hexdigest()[:6]
 
     @classmethod
     def from_file(cls, path: Path) -> Vocabulary:

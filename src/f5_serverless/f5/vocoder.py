@@ -32,7 +32,41 @@ class ConvNeXtBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(self.dwconv(x).transpose(1, 2))
         y = self.gamma * self.pwconv2(F.gelu(self.pwconv1(y)))
-        return x + y.transpose(1, 2)
+        out: Tensor = x + y.transpose(1, 2)
+        return out
+
+
+class Backbone(nn.Module):
+    """(1, mel, T) to (1, T, dim)."""
+
+    def __init__(self, mel_dim: int, dim: int, inner: int, layers: int) -> None:
+        super().__init__()
+        self.embed = nn.Conv1d(mel_dim, dim, kernel_size=7, padding=3)
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.convnext = nn.ModuleList(ConvNeXtBlock(dim, inner) for _ in range(layers))
+        self.final_layer_norm = nn.LayerNorm(dim, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.embed(x).transpose(1, 2)).transpose(1, 2)
+        for block in self.convnext:
+            x = block(x)
+        out: Tensor = self.final_layer_norm(x.transpose(1, 2))
+        return out
+
+
+class Head(nn.Module):
+    """(1, T, dim) to the (T - 1) × 256 samples whose spectrum it predicts."""
+
+    def __init__(self, dim: int, n_fft: int) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        self.out = nn.Linear(dim, n_fft + 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        magnitude, phase = self.out(x).transpose(1, 2).chunk(2, dim=1)
+        spectrum = torch.polar(magnitude.exp().clamp(max=MAX_MAGNITUDE), phase)
+        window = torch.hann_window(self.n_fft, device=x.device)
+        return torch.istft(spectrum, self.n_fft, HOP, window=window, center=True)[0]
 
 
 class Vocos(nn.Module):
@@ -40,14 +74,8 @@ class Vocos(nn.Module):
 
     def __init__(self, mel_dim: int, dim: int, inner: int, layers: int, n_fft: int) -> None:
         super().__init__()
-        self.n_fft = n_fft
-        self.backbone = nn.Module()
-        self.backbone.embed = nn.Conv1d(mel_dim, dim, kernel_size=7, padding=3)
-        self.backbone.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.backbone.convnext = nn.ModuleList(ConvNeXtBlock(dim, inner) for _ in range(layers))
-        self.backbone.final_layer_norm = nn.LayerNorm(dim, eps=1e-6)
-        self.head = nn.Module()
-        self.head.out = nn.Linear(dim, n_fft + 2)
+        self.backbone = Backbone(mel_dim, dim, inner, layers)
+        self.head = Head(dim, n_fft)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Vocos:
@@ -71,12 +99,5 @@ class Vocos(nn.Module):
     @torch.inference_mode()
     def decode(self, mel: Tensor) -> Tensor:
         """(frames, mel) to ((frames - 1) × 256,) samples, float32 on the same device."""
-        x = self.backbone.embed(mel.float().T[None])
-        x = self.backbone.norm(x.transpose(1, 2)).transpose(1, 2)
-        for block in self.backbone.convnext:
-            x = block(x)
-        x = self.head.out(self.backbone.final_layer_norm(x.transpose(1, 2))).transpose(1, 2)
-        magnitude, phase = x.chunk(2, dim=1)
-        spectrum = torch.polar(magnitude.exp().clamp(max=MAX_MAGNITUDE), phase)
-        window = torch.hann_window(self.n_fft, device=mel.device)
-        return torch.istft(spectrum, self.n_fft, HOP, window=window, center=True)[0]
+        out: Tensor = self.head(self.backbone(mel.float().T[None]))
+        return out
