@@ -43,6 +43,35 @@ class Settings:
     )
     chunk_seconds: float = setting("F5_CHUNK_SECONDS", 12.0, "Time budget of one chunk of speech, in seconds.")
     crossfade_seconds: float = setting("F5_CROSSFADE_SECONDS", 0.0, "Cross-fade where two chunks meet, in seconds.")
+    lexicon: str = setting("F5_LEXICON", "", "A TOML or JSON file: written word = how it is said, for all requests.")
+    cache_dir: str = setting(
+        "F5_CACHE_DIR",
+        "~/.cache/f5-serverless",
+        "Where finished chunks are kept: a directory, or `store`: with the outputs.",
+    )
+    cache_bytes: int = setting("F5_CACHE_BYTES", 2 << 30, "Most bytes of finished chunks that are kept; 0: none.")
+    models_dir: str = setting("F5_MODELS_DIR", "~/.cache/f5-serverless/models", "Directory of the models.")
+    model: str = setting(
+        "F5_MODEL", "F5TTS_v1_Base", "Model of the f5 engine: a name, or a directory with a checkpoint."
+    )
+    device: str = setting("F5_DEVICE", "auto", "Device of the models: auto, cpu, cuda or cuda:N.")
+    dtype: str = setting("F5_DTYPE", "auto", "Precision of the f5 engine: auto, float32, float16 or bfloat16.")
+    cpu_int8: bool = setting(
+        "F5_CPU_INT8", False, "On a CPU, 8-bit linear layers in the f5 engine: faster, less exact."
+    )
+    weights_io: str = setting("F5_WEIGHTS_IO", "auto", "How weights are read: auto (measured), mmap or read.")
+    cuda_graphs: bool = setting("F5_CUDA_GRAPHS", False, "On a GPU, one CUDA graph per length: faster short texts.")
+    threads: int = setting("F5_THREADS", 0, "CPU threads of the f5 engine; 0: all.")
+    aligner: str = setting("F5_ALIGNER", "auto", "What times the words: auto, whisperx or pocketsphinx.")
+    align_model: str = setting(
+        "F5_ALIGN_MODEL", "", "Alignment model (name or directory) instead of the language's own."
+    )
+    whisper_model: str = setting(
+        "F5_WHISPER_MODEL", "large-v3-turbo", "Model that writes down speech: name or directory."
+    )
+    verify_seconds: float = setting(
+        "F5_VERIFY_SECONDS", 120.0, "Time that one job may spend on making chunks again, in seconds."
+    )
     allow_hosts: tuple[str, ...] = setting(
         "F5_ALLOW_HOSTS", (), "Hosts (`host` or `host:port`, comma-separated) fetched from without address checks."
     )
@@ -73,7 +102,7 @@ class Settings:
     )
     progress_seconds: float = setting("F5_PROGRESS_SECONDS", 1.0, "Least time between two progress events, in seconds.")
     outbox_dir: str = setting(
-        "F5_OUTBOX_DIR", "", "Directory on the volume where finished results wait until the queue has them."
+        "F5_OUTBOX_DIR", "", "Where finished results wait until the queue has them; empty: `outbox` on the volume."
     )
 
     volume_root: Path = setting(

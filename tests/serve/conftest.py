@@ -75,6 +75,9 @@ class Box:
     def fault(self, name: str, **how: Any) -> None:
         self.running.call(lambda queue: queue.faults.set(name, **how))
 
+    def struck(self, fault: str) -> int:
+        return int(self.running.call(lambda queue: queue.faults.struck[fault]))
+
     def count(self, name: str) -> int:
         return int(self.running.call(lambda queue: queue.state.counts[name]))
 

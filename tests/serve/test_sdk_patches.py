@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
+
 import pytest
 
 from f5_serverless.errors import SetupError
@@ -36,3 +40,15 @@ def test_comments_do_not_count() -> None:
         return 1
 
     assert sdk_patches.fingerprint(thing) == before
+
+
+def test_the_lean_import_leaves_no_stub_behind() -> None:
+    code = """
+        import sys
+        from f5_serverless.serve import sdk_patches
+        sdk_patches.load_sdk()
+        assert not {"paramiko", "cpuinfo"} & set(sys.modules)
+        import cpuinfo, paramiko
+        assert paramiko.SSHClient and cpuinfo.get_cpu_info is not dict
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=60)

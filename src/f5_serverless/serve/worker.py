@@ -84,7 +84,7 @@ def _serve_queue(
     for check in (*checks, Check("models", loading.result)):
         sdk_patches.register_check(check.name, check.run)
     asyncio.run(_checked(sdk))  # ends the process where one fails
-    loop = JobLoop(sdk, loading.result(), _outbox(settings.outbox_dir), times, heartbeat)
+    loop = JobLoop(sdk, loading.result(), _outbox(settings), times, heartbeat)
     code = loop.start()
     if heartbeat is not None:
         heartbeat.stop()
@@ -150,15 +150,16 @@ def _heartbeat(sdk: sdk_patches.Sdk, environ: MutableMapping[str, str]) -> Heart
     return Heartbeat(PingTarget(url.replace("$RUNPOD_POD_ID", sdk.worker_id), key, seconds, sdk.version))
 
 
-def _outbox(directory: str) -> Outbox | None:
-    """The outbox, or None (said in the log) where there is no place for one."""
-    if not directory:
-        log.warning("No outbox (F5_OUTBOX_DIR is not set): a finished result is lost if this worker dies with it")
+def _outbox(settings: Settings) -> Outbox | None:
+    """The outbox where it was set, else on the volume, else none (said in the log)."""
+    place = Path(settings.outbox_dir) if settings.outbox_dir else settings.volume_root / "outbox"
+    if not settings.outbox_dir and not settings.volume_root.is_dir():
+        log.warning("No outbox (no volume, F5_OUTBOX_DIR not set): a result is lost if this worker dies with it")
         return None
     try:
-        return Outbox(Path(directory))
+        return Outbox(place)
     except OSError as error:
-        log.error("No outbox: %s cannot be used (%s)", directory, error.strerror)
+        log.error("No outbox: %s cannot be used (%s)", place, error.strerror)
         return None
 
 
