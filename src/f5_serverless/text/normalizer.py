@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from f5_serverless.errors import InputError
-from f5_serverless.text import rules_en
+from f5_serverless.text import rules_en, rules_eu, rules_han
 from f5_serverless.text.cleaning import clean
 from f5_serverless.text.lexicon import Lexicon
 from f5_serverless.text.reading import Reading, Said, letters_only, sounding
@@ -28,7 +28,13 @@ from f5_serverless.types import Script, Token
 
 Reader: TypeAlias = Callable[[Sequence[Raw], int], Reading]
 
-_READERS: dict[str, Reader] = {"en": rules_en.read}
+_READERS: dict[str, Reader] = {
+    "en": rules_en.read,
+    **{code: rules_eu.reader(code) for code in ("de", "fr", "es", "it", "pt")},
+    "zh": rules_han.reader(rules_han.CHINESE),
+    "ja": rules_han.reader(rules_han.JAPANESE),
+}
+_BRAZILIAN = rules_eu.reader("pt-br")
 COVERED = frozenset(_READERS)
 """Languages in which no digit is left unsaid."""
 
@@ -50,7 +56,7 @@ def normalize(text: str, language: str = "en", *, lexicon: Mapping[str, str] | N
     words, lead_pause = split_words(clean(text))
     for word in words:
         _sound(word)
-    marks = _read_all(words, _READERS.get(code, _pass_through), Lexicon(lexicon or {}))
+    marks = _read_all(words, _reader(language), Lexicon(lexicon or {}))
     tokens: list[Token] = []
     for index, word in enumerate(words):
         following = next((words[i] for i in range(index + 1, min(index + 4, len(words))) if words[i].core), None)
@@ -66,6 +72,12 @@ def normalize(text: str, language: str = "en", *, lexicon: Mapping[str, str] | N
             "The text has no word that can be spoken.", field="text", hint="Send text with letters or digits in it."
         )
     return Script(tuple(tokens), language, _warnings(code, tokens), lead_pause)
+
+
+def _reader(language: str) -> Reader:
+    """The rules of a language, of its variety where that has its own."""
+    code = language.lower().replace("_", "-")
+    return _BRAZILIAN if code == "pt-br" else _READERS.get(code.split("-")[0], _pass_through)
 
 
 def _sound(word: Raw) -> None:

@@ -28,9 +28,10 @@ _MARKS = (
 )
 _CJK_OPEN = "「『（《〈【〔“‘(\\["
 _CJK_CLOSE = "，。！？；：、」』）》〉】〕”’…—～·,.!?;:)\\]%％"
+_CJK_STOP = "，。！？；、」』）》〉】〕"
 _RUN = re.compile(
     f"(?P<unspaced>[{_CJK_OPEN}]{{0,8}}[{UNSPACED}][{_FOLLOWS}{_MARKS}]{{0,16}}[{_CJK_CLOSE}]{{0,32}})"
-    f"|(?P<spaced>(?:(?![{_CJK_OPEN}]{{1,8}}[{UNSPACED}])[^\\s\0{UNSPACED}])+)"
+    f"|(?P<spaced>(?:(?![{_CJK_OPEN}]{{1,8}}[{UNSPACED}])[^\\s\0{UNSPACED}{_CJK_STOP}])+[{_CJK_STOP}]*|[{_CJK_STOP}]+)"
     "|(?P<space>\\s+)|(?P<pause>\0)|(?P<other>.)",
     re.DOTALL,
 )
