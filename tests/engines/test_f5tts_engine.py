@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,22 +28,22 @@ from f5_serverless.errors import (
 )
 from f5_serverless.types import Audio, Progress, Speech, SynthesisSettings, Voice, no_progress
 
-SETTINGS = SynthesisSettings(seed=1, nfe_step=5)
+SETTINGS = SynthesisSettings(seed=1, nfe_step=3)
 TEXTS = [
-    "Hello.",
-    "A much longer sentence, which goes on and on for a while.",
-    "Middle sized, this one.",
     "Yes!",
-    "The quick brown fox jumps over the lazy dog near the river bank.",
-    "One two three four five six seven.",
+    "A longer sentence, with a clause.",
     "ni hao",
-    "Eight items make a batch (of eight).",
+    "Hi.",
+    "(So) be it.",
+    "The quick fox.",
+    "One two",
+    "Eight.",
 ]
 
 
-def make_voice(seconds: float = 1.5, level: float = 0.2, name: str = "voice") -> Voice:
+def make_voice(seconds: float = 0.6, level: float = 0.2, name: str = "voice") -> Voice:
     noise = np.random.default_rng(3).standard_normal(int(seconds * 24_000)).astype(np.float32)
-    return Voice(Audio(noise * level, 24_000), "Some words were said", hash=f"{name}-{seconds}-{level}")
+    return Voice(Audio(noise * level, 24_000), "Some words", hash=f"{name}-{seconds}-{level}")
 
 
 def make_items(texts: Sequence[str] = TEXTS) -> list[SynthesisItem]:
@@ -55,7 +56,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> tiny.Checkpoint:
 
 
 def load(checkpoint: tiny.Checkpoint, **options: Any) -> F5TTSEngine:
-    return F5TTSEngine.load(checkpoint.model, checkpoint.vocab, checkpoint.vocoder, device="cpu", **options)
+    return F5TTSEngine.load(checkpoint.model, checkpoint.vocab, checkpoint.vocoder, device="cpu", threads=1, **options)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_same_bytes_whatever_the_batch(engine: F5TTSEngine, checkpoint: tiny.Che
     again = bytes_of(engine.synthesize(make_voice(), items, SETTINGS, no_progress))
     alone = [bytes_of(engine.synthesize(make_voice(), [item], SETTINGS, no_progress))[0] for item in items]
     backwards = bytes_of(engine.synthesize(make_voice(), items[::-1], SETTINGS, no_progress))[::-1]
-    pairs = bytes_of(load(checkpoint, max_batch_frames=700).synthesize(make_voice(), items, SETTINGS, no_progress))
+    pairs = bytes_of(load(checkpoint, max_batch_frames=300).synthesize(make_voice(), items, SETTINGS, no_progress))
     assert together == again
     assert together == alone
     assert together == backwards
@@ -102,11 +103,11 @@ from tests.engines.test_f5tts_engine import SETTINGS, make_items, make_voice
 from f5_serverless.engines.f5tts_engine import F5TTSEngine
 from f5_serverless.types import no_progress
 model, vocab, vocoder = map(Path, sys.argv[1:4])
-engine = F5TTSEngine.load(model, vocab, vocoder, device="cpu", threads=int(sys.argv[4]))
+engine = F5TTSEngine.load(model, vocab, vocoder, device="cpu", threads=1)
 for speech in engine.synthesize(make_voice(), make_items()[3:5], SETTINGS, no_progress):
     print(hashlib.sha256(speech.audio.samples.tobytes()).hexdigest())
 """
-    arguments = [checkpoint.model, checkpoint.vocab, checkpoint.vocoder, torch.get_num_threads()]
+    arguments = [checkpoint.model, checkpoint.vocab, checkpoint.vocoder]
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
         capture_output=True,
@@ -114,8 +115,6 @@ for speech in engine.synthesize(make_voice(), make_items()[3:5], SETTINGS, no_pr
         check=True,
         cwd=Path.cwd(),
     )
-    import hashlib
-
     here = bytes_of(engine.synthesize(make_voice(), make_items()[3:5], SETTINGS, no_progress))
     assert done.stdout.split() == [hashlib.sha256(one).hexdigest() for one in here]
 
@@ -167,8 +166,8 @@ def test_steps_and_guidance_come_from_the_request(engine: F5TTSEngine) -> None:
         bytes_of(engine.synthesize(make_voice(), [SynthesisItem("Hello.", 1)], settings, no_progress))[0]
         for settings in (
             SETTINGS,
-            SynthesisSettings(seed=1, nfe_step=6),
-            SynthesisSettings(seed=1, nfe_step=5, cfg_strength=0.0),
+            SynthesisSettings(seed=1, nfe_step=4),
+            SynthesisSettings(seed=1, nfe_step=3, cfg_strength=0.0),
             SynthesisSettings(seed=1),
         )
     }
@@ -181,7 +180,7 @@ def test_progress_counts_up_and_can_cancel(engine: F5TTSEngine) -> None:
     seen: list[Progress] = []
     engine.synthesize(make_voice(), make_items(), SETTINGS, seen.append)
     assert [p.done for p in seen] == sorted(p.done for p in seen)
-    assert seen[-1].done == seen[-1].total == 8 * 5
+    assert seen[-1].done == seen[-1].total == 8 * 3
 
     def cancel(progress: Progress) -> None:
         raise Cancelled("stop")
@@ -261,9 +260,9 @@ def test_model_names_the_weights(checkpoint: tiny.Checkpoint, engine: F5TTSEngin
 
 
 def test_voices_and_schedules_are_bounded(engine: F5TTSEngine) -> None:
-    for index in range(40):
-        settings = SynthesisSettings(seed=1, nfe_step=1 + index % 12)
-        engine.synthesize(make_voice(0.5, name=f"v{index}"), [SynthesisItem("Hi.", 1, 0.5)], settings, no_progress)
+    for index in range(30):
+        settings = SynthesisSettings(seed=1, nfe_step=1 + index % 10)
+        engine.synthesize(make_voice(0.1, name=f"v{index}"), [SynthesisItem("Hi.", 1, 0.1)], settings, no_progress)
     assert len(engine._references) <= 16
     assert len(engine._tempos) <= 16
     assert len(engine.sampler._schedules) <= 8
@@ -285,7 +284,7 @@ def test_warm_up_leaves_nothing_behind(checkpoint: tiny.Checkpoint) -> None:
 def test_loading_faults_are_named(checkpoint: tiny.Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not exist"):
         F5TTSEngine.load(tmp_path / "x.safetensors", checkpoint.vocab, checkpoint.vocoder, config="F5TTS_Base")
-    with pytest.raises(ModelError, match=r"does not fit F5TTS_Base.*missing: .*transformer_blocks"):
+    with pytest.raises(ModelError, match=r"does not fit F5TTS_Base.*missing: text_embed\.text_blocks\.2"):
         load(checkpoint, config="F5TTS_Base")
     with pytest.raises(EngineUnavailable, match="no device"):
         F5TTSEngine.load(checkpoint.model, checkpoint.vocab, checkpoint.vocoder, device="tpu")
