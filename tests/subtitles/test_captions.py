@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from f5_serverless.subtitles import neutral
@@ -16,6 +16,8 @@ from f5_serverless.types import Break, Word
 
 FILM = caption_profile("en")
 Speak = Callable[..., list[Word]]
+
+ANYTHING = settings(deadline=None, derandomize=True)
 
 
 def lines(cues: tuple[Cue, ...]) -> list[list[str]]:
@@ -117,7 +119,7 @@ def test_limits_follow_the_language(language: str, columns: int) -> None:
     assert caption_profile(language).columns == columns
 
 
-def test_children_read_more_slowly_but_nobody_faster_than_their_language() -> None:
+def test_children_read_more_slowly() -> None:
     assert caption_profile("en", "children").columns_per_second == 17
     assert caption_profile("ja", "children").columns_per_second == 8
 
@@ -208,6 +210,7 @@ profiles = st.builds(
 )
 
 
+@ANYTHING
 @given(timed_words(), profiles)
 def test_whatever_the_words_the_rules_hold(words: list[Word], profile: CaptionProfile) -> None:
     cues = make_cues(words, profile, fps=25)
@@ -231,6 +234,7 @@ def test_whatever_the_words_the_rules_hold(words: list[Word], profile: CaptionPr
             assert cue.end_ms >= last.end * 1000 - gap - 1
 
 
+@ANYTHING
 @given(st.lists(st.builds(Word, texts, st.floats(-10, 100), st.floats(-10, 100)), max_size=30))
 def test_even_senseless_times_give_ordered_cues(words: list[Word]) -> None:
     cues = make_cues(words, FILM)

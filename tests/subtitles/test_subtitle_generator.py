@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pysubs2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from f5_serverless.errors import InternalError
@@ -26,6 +26,8 @@ from f5_serverless.subtitles.subtitle_generator import FORMATS, render
 from f5_serverless.types import Word
 
 GOLDEN = Path(__file__).parent / "golden"
+
+ANYTHING = settings(deadline=None, derandomize=True)
 
 
 def _words(text: str, glued: bool = False) -> list[Word]:
@@ -89,6 +91,7 @@ def _typed(ass_text: str) -> str:
     return re.sub("[\u2060\u202b\u202c]", "", bare.replace("\\{", "{").replace("\\}", "}"))
 
 
+@ANYTHING
 @given(any_cues())
 def test_ass_shows_exactly_what_was_typed(cues: tuple[Cue, ...]) -> None:
     subs = pysubs2.SSAFile.from_string(render(cues, "ass", STYLES["clean"], language="en"))
@@ -98,6 +101,7 @@ def test_ass_shows_exactly_what_was_typed(cues: tuple[Cue, ...]) -> None:
         assert _typed(event.text).split() == expected.replace("\u2060", "").split()
 
 
+@ANYTHING
 @given(any_cues())
 def test_k_adds_up_to_the_event_and_starts_each_word_on_time(cues: tuple[Cue, ...]) -> None:
     subs = pysubs2.SSAFile.from_string(render(cues, "ass", STYLES["karaoke"], language="en"))
@@ -115,6 +119,7 @@ def test_k_adds_up_to_the_event_and_starts_each_word_on_time(cues: tuple[Cue, ..
         assert all(abs(start - word.start_ms) <= 10 for start, word in zip(starts, cue.words, strict=True))
 
 
+@ANYTHING
 @given(any_cues(), st.sampled_from(list(STYLES)), st.sampled_from(["en", "he", "ar", "ja"]))
 def test_every_format_holds_any_text(cues: tuple[Cue, ...], style: str, language: str) -> None:
     files = {fmt: render(cues, fmt, STYLES[style], language=language, title="T\n1\n{x}") for fmt in FORMATS}
@@ -144,7 +149,7 @@ def test_right_to_left_cues_have_one_event_per_word_without_k() -> None:
 
 
 def test_vtt_word_times_rise_within_their_cue() -> None:
-    for block in _rendered("english", "vtt").split("\n\n")[1:]:
+    for block in _rendered("english", "vtt").split("\n\n")[2:]:
         times = [pysubs2.time.timestamp_to_ms(m) for m in re.findall(r"(\d\d):(\d\d):(\d\d)\.(\d\d\d)", block)]
         (start, end), inner = times[:2], times[2:]
         assert inner == sorted(set(inner))

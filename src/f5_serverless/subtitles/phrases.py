@@ -55,7 +55,7 @@ _CONJUNCTIONS = {
 }
 _PREPOSITIONS = {
     "en": "of in on at by for with from to into onto about over under after before between through during without "
-    "against among around behind beyond across toward towards upon within near like as than",
+    "against among around behind beyond across toward towards upon within near like as",
     "de": "in im an am auf aus bei beim mit nach von vom zu zum zur über unter vor hinter zwischen durch für "
     "gegen ohne um",
     "fr": "à dans sur sous avec sans pour par chez vers entre contre depuis pendant avant après en",
@@ -63,14 +63,17 @@ _PREPOSITIONS = {
     "it": "a in di con senza per su tra fra da verso contro durante dal dalla sul sulla",
     "pt": "a em de com sem por para sobre entre até desde contra durante pelo pela",
 }
-_SUBJECTS = {
-    "en": "i you he she it we they not very too mr. mrs. ms. dr. prof. st.",
+_BINDERS = {
+    # subjects, auxiliaries, negations and titles: they belong to the word that follows
+    "en": "i you he she it we they not very too than mr. mrs. ms. dr. prof. st. is are was were be been am have has "
+    "had do does did will would can could may might shall should must don't doesn't didn't isn't aren't won't can't",
     "de": "ich du er sie es wir ihr nicht sehr herr frau dr. prof.",
-    "fr": "je tu il elle on nous vous ils elles ne très m. mme",
-    "es": "yo tú él ella nosotros no muy sr. sra.",
-    "it": "io tu lui lei noi voi loro non molto",
-    "pt": "eu tu ele ela nós vocês não muito sr. sra.",
+    "fr": "je tu il elle on nous vous ils elles ne se me te très m. mme est sont a ont sera",
+    "es": "yo tú él ella nosotros no muy se me te sr. sra. es son ha han fue",
+    "it": "io tu lui lei noi voi loro non molto si mi ti è sono ha hanno",
+    "pt": "eu tu ele ela nós vocês não muito se me te sr. sra. é são foi",
 }
+_OBJECTS = {"en": "me him us them"}
 
 _JA_PARTICLES = frozenset("はがをにでともへの")
 _ZH_AFTER = frozenset("的了着过吗呢吧们么")
@@ -87,6 +90,7 @@ class Boundary:
 @dataclass(frozen=True, slots=True)
 class _Lexicon:
     binds: frozenset[str]
+    objects: frozenset[str]
     conjunctions: frozenset[str]
     prepositions: frozenset[str]
 
@@ -96,7 +100,8 @@ def _lexicon(language: str) -> _Lexicon:
         return frozenset(word for table in tables for word in table.get(language, "").split())
 
     return _Lexicon(
-        binds=words(_ARTICLES, _SUBJECTS, _PREPOSITIONS, _CONJUNCTIONS),
+        binds=words(_ARTICLES, _BINDERS, _PREPOSITIONS, _CONJUNCTIONS),
+        objects=words(_OBJECTS),
         conjunctions=words(_CONJUNCTIONS),
         prepositions=words(_PREPOSITIONS),
     )
@@ -139,7 +144,7 @@ def _cost(word: Word, after: Word, kind: Break, lexicon: _Lexicon, language: str
     if kind is not Break.NONE:
         return _BREAK_COST[kind]
     bare, follower = word.text.lower().strip("\"'“”‘’«»("), after.text.lower().strip("\"'“”‘’«»(,.")
-    if bare in lexicon.binds:
+    if bare in lexicon.binds or follower in lexicon.objects:
         return _BIND
     if follower in lexicon.conjunctions:
         return _BEFORE_CONJUNCTION

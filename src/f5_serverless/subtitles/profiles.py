@@ -36,19 +36,20 @@ class CaptionProfile:
     split_ms: int = 1500
 
 
-LANGUAGES: dict[str, tuple[int, float]] = {
-    # language: (columns of a line, columns a second)
-    "ja": (26, 8.0),
-    "ko": (32, 24.0),
-    "zh": (32, 18.0),
-    "yue": (32, 18.0),
-    "ar": (42, 17.0),
+LATIN = (42, 20.0, 17.0)
+LANGUAGES: dict[str, tuple[int, float, float]] = {
+    # language: (columns of a line, columns a second for adults, for children)
+    "ja": (26, 8.0, 8.0),
+    "ko": (32, 24.0, 18.0),
+    "zh": (32, 18.0, 14.0),
+    "yue": (32, 18.0, 14.0),
+    "ar": (42, 17.0, 14.0),
 }
 """Where the limits differ from the Latin ones."""
 
 _LAYOUTS: dict[str, dict[str, int | float]] = {
     "film": {},
-    "children": {"columns_per_second": 17.0},
+    "children": {},
     # One short line of a few words that follows the voice: it is seen, not read, so the reading limits rest.
     "social": {
         "max_lines": 1,
@@ -77,17 +78,15 @@ def base_language(language: str) -> str:
 def caption_profile(language: str, layout: str = "film") -> CaptionProfile:
     """The limits for a language code such as "en" or "zh-TW" in a layout of `LAYOUTS`.
 
-    Unknown languages get the Latin limits. Children's speed only ever lowers a language's own.
+    Unknown languages get the Latin limits.
     """
     if layout not in _LAYOUTS:
         raise InternalError(f"no caption layout {layout!r}; there are {', '.join(LAYOUTS)}")
     code = base_language(language)
-    columns, speed = LANGUAGES.get(code, (42, 20.0))
+    columns, adults, children = LANGUAGES.get(code, LATIN)
+    speed = children if layout == "children" else adults
     profile = CaptionProfile(language=code, columns=columns, columns_per_second=speed)
-    changes = dict(_LAYOUTS[layout])
-    if layout == "children":
-        changes["columns_per_second"] = min(speed, changes["columns_per_second"])
-    return replace(profile, **changes)  # type: ignore[arg-type]
+    return replace(profile, **_LAYOUTS[layout])  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=4096)

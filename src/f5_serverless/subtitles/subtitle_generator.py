@@ -45,6 +45,8 @@ def _vtt(cues: Sequence[Cue], style: SubtitleStyle, language: str, title: str | 
     marked = style.highlight is not Highlight.NONE
     name = neutral.for_vtt(title or "")
     blocks = [f"WEBVTT - {name}\n" if name else "WEBVTT\n"]
+    if marked and style.upcoming != style.said:
+        blocks.append(f"STYLE\n::cue(:future) {{ color: #{style.upcoming:06X} }}\n")
     for number, cue in enumerate(cues, start=1):
         span = f"{timestamp(cue.start_ms, separator='.')} --> {timestamp(cue.end_ms, separator='.')}"
         blocks.append("\n".join([str(number), span, *_vtt_lines(cue, language, marked), ""]))
