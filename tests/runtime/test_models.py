@@ -1,4 +1,4 @@
-"""Models: the real hub client against a local hub, with every fault on the way; a model is there whole or not at all."""
+"""Models: the real hub client against a local hub, with every fault on the way; a model is whole or not there."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_cut_connection_goes_on_where_it_broke(hub: Hub, tmp_path: Path, monke
     files = get(hub, tmp_path)
     assert files.checkpoint.read_bytes() == DATA
     resumed = [r for r in hub.fetched(".safetensors") + hub.fetched(".bin") if r]
-    assert len(resumed) == 4
+    assert len(resumed) == 3  # the fourth cut comes after the last byte
     assert all(int(header.removeprefix("bytes=").rstrip("-")) >= 4096 for header in resumed)
 
 
