@@ -50,13 +50,23 @@ class BoundedSocket:
     def makefile(self, mode: str = "rb", buffering: int = -1, **_: object) -> io.RawIOBase | io.BufferedReader:
         """A stream to read from. It stays open when the socket is closed, as `http.client` relies on."""
         raw = _BoundedReader(self._sock, self._deadline, self._wait)
-        return raw if buffering == 0 else io.BufferedReader(raw, SLICE)
+        return raw if buffering == 0 else _LineReader(raw, SLICE)
 
     def close(self) -> None:
         self._sock.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
+
+
+class _LineReader(io.BufferedReader):
+    """Lines must end with a line feed: `http.client` takes a head that breaks off for a whole one, cut short."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if not line.endswith(b"\n") and (size is None or size < 0 or len(line) < size):
+            raise ConnectionResetError("the connection ended within a line")
+        return line
 
 
 class _BoundedReader(io.RawIOBase):

@@ -32,7 +32,6 @@ from f5_serverless.storage.s3_transport import S3Options, faults, make_client
 
 log = logging.getLogger("f5_serverless.storage.s3")
 
-PART = 8 << 20
 MOST_PARTS = 9_000
 WORKERS = 3
 BLOCK = 1 << 18
@@ -145,7 +144,7 @@ class S3Client:
             "Metadata": {name.lower(): quote(value[:500], safe=_VISIBLE) for name, value in metadata.items()},
         }
         with self._within():
-            if size <= PART:
+            if size <= self.options.part_bytes:
                 data = source if isinstance(source, bytes) else source.read_bytes()
                 self._call(place, "put_object", "write", Body=data, ContentMD5=_md5(data), **about)
             else:
@@ -184,29 +183,28 @@ class S3Client:
     # ------------------------------------------------------------------------------------------------ parts
 
     def _fill(self, place: Place, info: ObjectInfo, destination: Path, alive: Callable[[], object]) -> None:
-        """The object's bytes into ``destination``, in ranges of `PART` bytes when it is large."""
+        """The object's bytes into ``destination``, in ranges when it is large."""
         handle = os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            if info.size <= PART:
+            if info.size <= self.options.part_bytes:
                 self._fill_range(place, info, 0, handle, alive)
             else:
-                starts = range(0, info.size, PART)
+                starts = range(0, info.size, self.options.part_bytes)
                 self._in_parallel(lambda at, stop: self._fill_range(place, info, at, handle, stop), starts, alive)
         finally:
             os.close(handle)
 
     def _fill_range(self, place: Place, info: ObjectInfo, start: int, handle: int, alive: Callable[[], object]) -> None:
         """One range, resumed where it breaks. Attempts are counted anew whenever bytes have come."""
-        at, end, attempt = start, min(start + PART, info.size), 0
-        whole = info.size <= PART
+        at, end, attempt = start, min(start + self.options.part_bytes, info.size), 0
+        whole = info.size <= self.options.part_bytes
         while True:
             before = at
             try:
                 bounds = {} if whole and at == 0 else {"Range": f"bytes={at}-{end - 1}"}
                 answer = self._client.get_object(Bucket=place.bucket, Key=place.key, IfMatch=info.etag, **bounds)
                 with answer["Body"] as body:
-                    partial = "ContentRange" in answer
-                    if answer.get("ETag", info.etag) != info.etag or partial != bool(bounds):
+                    if not _is_part(answer, info, bool(bounds)):
                         raise Changed
                     while at < end and (block := body.read(min(BLOCK, end - at))):
                         os.pwrite(handle, block, at)
@@ -223,7 +221,7 @@ class S3Client:
 
     def _put_parts(self, place: Place, source: Path | bytes, size: int, about: Mapping[str, Any]) -> None:
         """A multipart upload. It is aborted when anything fails: an upload that is not completed is never visible."""
-        part_size = max(PART, -(-size // MOST_PARTS))
+        part_size = max(self.options.part_bytes, -(-size // MOST_PARTS))
         mark = uuid.uuid4().hex
         about = {**about, "Metadata": {**about["Metadata"], UPLOAD_MARK: mark}}
         upload = self._call(place, "create_multipart_upload", "write", **about)["UploadId"]
@@ -344,7 +342,7 @@ class S3Client:
     def _pause(self, error: Exception, place: Place, verb: str, attempt: int) -> None:
         """Waits before the next attempt, longer each time and out of step with others; or raises what it means."""
         fault = self._explained(error, place, verb)
-        rest = random.uniform(0.5, 1.0) * min(8.0, 0.2 * 2**attempt)
+        rest = random.uniform(0.5, 1.0) * min(8.0, self.options.backoff_seconds * 2**attempt)
         deadline = self._deadline()
         if not fault.retryable or attempt >= self.options.attempts or deadline.passed:
             raise fault from error
@@ -378,6 +376,16 @@ class S3Client:
 
 def _cause(error: BaseException) -> Exception:
     return error.__cause__ if isinstance(error.__cause__, Exception) else Exception()
+
+
+def _is_part(answer: Mapping[str, Any], info: ObjectInfo, partial: bool) -> bool:
+    """Whether a GET's answer belongs to the object that was looked at, and is the kind of answer asked for."""
+    if answer.get("ETag", info.etag) != info.etag:
+        return False
+    bounds: str | None = answer.get("ContentRange")
+    return (
+        bounds.endswith(f"/{info.size}") if partial and bounds else not partial and answer["ContentLength"] == info.size
+    )
 
 
 def _md5(data: bytes) -> str:

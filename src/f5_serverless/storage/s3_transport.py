@@ -50,7 +50,7 @@ class S3Options:
     """Where the store is and who we are there. Times in seconds.
 
     Without ``access_key`` botocore looks for a profile or an instance role. ``total_seconds`` bounds one transfer with
-    all its repetitions; ``wait_seconds`` one wait on the network.
+    all its repetitions; ``wait_seconds`` one wait on the network. Objects of more than ``part_bytes`` travel in parts.
     """
 
     endpoint: str = ""
@@ -63,6 +63,8 @@ class S3Options:
     wait_seconds: float = 20.0
     total_seconds: float = 600.0
     attempts: int = 5
+    backoff_seconds: float = 0.2
+    part_bytes: int = 8 << 20
 
     @classmethod
     def of(cls, settings: S3Settings) -> S3Options | None:
