@@ -165,20 +165,21 @@ def _word_events(cue: Cue, look: _Look, start: int, end: int) -> list[pysubs2.SS
     for word in words[1:]:
         edges.append(min(max(to_cs(word.start_ms), edges[-1]), end))
     edges.append(end)
-    events = []
+    events, pieces = [], _pieces(cue, look)
     for lit, word in enumerate(words):
         begins, until = edges[lit], edges[lit + 1]
         if until == begins:
             continue  # shorter than the grid: the next event shows it as said
         tags = [_colour_tag(style.said if k < lit else style.upcoming) for k in range(len(words))]
         tags[lit] = _colour_tag(style.current) + _settle(max(to_cs(word.end_ms) - begins, 0) * 10, style)
-        events.append(_event(begins, until, look.lead() + _coloured(cue, look, tags)))
+        lines = (size + "".join(f"{{{tags[k]}}}{piece}" for k, piece in line) for size, line in pieces)
+        events.append(_event(begins, until, look.lead() + "\\N".join(lines)))
     return events
 
 
-def _coloured(cue: Cue, look: _Look, tags: Sequence[str]) -> str:
-    """The cue's lines with each word in its own colour, in the order in which they are seen from left to right."""
-    lines: list[str] = []
+def _pieces(cue: Cue, look: _Look) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Per line its size tag and its pieces as (index of the word, text), as seen from left to right."""
+    lines: list[tuple[str, list[tuple[int, str]]]] = []
     first = 0
     for line, size in zip(cue.lines, look.sizes(cue), strict=True):
         shown = [replace(word, text=neutral.shown(word.text)) for word in line]
@@ -186,13 +187,11 @@ def _coloured(cue: Cue, look: _Look, tags: Sequence[str]) -> str:
         borders = []
         for k, word in enumerate(shown):
             owners += [first + k] * (len(word.text) + (0 if word.glued else 1))
-            borders += [len(owners) - (0 if word.glued else 1), len(owners)]
+            borders.append(len(owners))
         text = joined(shown)
         rtl = neutral.reads_rtl(text, base_language(look.language))
-        parts = [size]
-        for run in bidi.visual_runs(text, rtl, [border for border in borders if border < len(text)]):
-            piece = neutral.isolated(neutral.escape_ass(text[run.start : run.end]), run.rtl)
-            parts.append(f"{{{tags[owners[run.start]]}}}{piece}")
-        lines.append("".join(parts))
+        runs = bidi.visual_runs(text, rtl, borders[:-1])
+        texts = (neutral.isolated(neutral.escape_ass(text[run.start : run.end]), run.rtl) for run in runs)
+        lines.append((size, [(owners[run.start], piece) for run, piece in zip(runs, texts, strict=True)]))
         first += len(line)
-    return "\\N".join(lines)
+    return lines
