@@ -39,7 +39,10 @@ def measure(services: Services, words: int, seed: int) -> tuple[float, float, fl
 def run(quick: bool) -> list[Report]:
     jobs, lengths = (60, (10, 40, 160)) if quick else (200, (10, 40, 160, 640))
     with tempfile.TemporaryDirectory() as directory:
-        services = open_services(Settings(output_dir=Path(directory)), allow_local=False)
+        services = open_services(
+            Settings(output_dir=Path(directory) / "out", cache_dir=f"{directory}/cache", aligner="pocketsphinx"),
+            allow_local=False,
+        )
         measure(services, 10, 0)  # loads the engines
         taken = [measure(services, 10, seed) for seed in range(jobs)]
         grown = [(words, [measure(services, words, 1000 + k) for k in range(3)]) for words in lengths]

@@ -45,4 +45,5 @@ def services(tmp_path: Path) -> Services:
     from f5_serverless.config import Settings
     from f5_serverless.pipeline import open_services
 
-    return open_services(Settings(output_dir=tmp_path / "out"), allow_local=True)
+    settings = Settings(output_dir=tmp_path / "out", cache_dir=str(tmp_path / "cache"), aligner="pocketsphinx")
+    return open_services(settings, allow_local=True)

@@ -160,6 +160,8 @@ def run(
 ) -> Callable[[Any], dict[str, Any]]:
     """Runs a request through the command line as a file; checks what holds for every refusal; returns the error."""
     monkeypatch.setenv("F5_OUTPUT_DIR", str(tmp_path / "out"))
+    monkeypatch.setenv("F5_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("F5_ALIGNER", "pocketsphinx")
     monkeypatch.chdir(tmp_path)
     job = tmp_path / "job.json"
 

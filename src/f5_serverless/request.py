@@ -79,6 +79,17 @@ class Options(BaseModel):
         le=-8,
         description="Integrated loudness of the result in LUFS (EBU R128), e.g. -16; default: as made.",
     )
+    lexicon: dict[str, str] = Field(
+        default_factory=dict, max_length=2_000, description='How words are said, e.g. {"Nguyen": "win"}.'
+    )
+    max_attempts: int = Field(3, ge=1, le=10, description="How often a chunk is made at most until it is verified.")
+    on_unverified: Literal["warn", "fail"] = Field(
+        "warn", description="Whether speech that could not be verified is returned with a warning or refused."
+    )
+    cues_url: str | None = Field(
+        None, description="An SRT or WebVTT file that is spoken at its times (mode revoice, instead of audio_url)."
+    )
+    stream: bool = Field(False, description="Whether the worker hands out finished chunks as they come.")
     return_: Literal["url", "inline"] = Field(
         "url",
         alias="return",
@@ -89,6 +100,11 @@ class Options(BaseModel):
     @classmethod
     def _ref_text(cls, value: str | None) -> str | None:
         return value if value is None else _no_control_characters(value, allowed="\n\r\t")
+
+    @field_validator("cues_url")
+    @classmethod
+    def _cues_url(cls, value: str | None) -> str | None:
+        return value if value is None else _check_address(value)
 
     @field_validator("language")
     @classmethod
@@ -154,6 +170,9 @@ class Limits:
 SPEECH = ("speak", "revoice")
 OPTION_MODES: Mapping[str, tuple[str, ...]] = {
     "ref_text": SPEECH,
+    "max_attempts": SPEECH,
+    "on_unverified": SPEECH,
+    "stream": SPEECH,
     "seed": SPEECH,
     "speed": SPEECH,
     "nfe_step": SPEECH,
@@ -216,11 +235,18 @@ def _mode(model: RequestModel) -> Mode:
     """What the fields mean together; raises `Contradiction` or `InputError`."""
     has_audio, has_text = model.audio_url is not None, model.text is not None
     has_voice = model.voice_reference_url is not None
+    has_cues = model.options.cues_url is not None
     wanted = model.options.mode
-    if not has_audio and not has_text:
+    if has_cues and (has_audio or has_text):
+        raise Contradiction(
+            "options.cues_url brings text and times of its own; leave out text and audio_url.", field="options.cues_url"
+        )
+    if not has_audio and not has_text and not has_cues:
         field = "audio_url" if wanted in ("revoice", "subtitle") else "text"
         raise InputError("The request has neither text nor audio_url: there is nothing to do.", field=field)
-    implied: Mode = ("revoice" if has_voice else "subtitle") if has_audio else "speak"
+    implied: Mode = "speak" if has_text and not has_audio else "subtitle"
+    if has_cues or (has_audio and has_voice):
+        implied = "revoice"
     if wanted is not None and wanted != implied:
         raise Contradiction(_CONTRADICTIONS[wanted, implied], field="options.mode")
     if model.options.ref_text is not None and not has_voice:

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 class Answer:
     """What a finished job returns.
 
-    ``duration`` in seconds; ``sample_rate`` in Hz. With ``return: url`` there are ``audio_url`` and ``subtitle_urls``;
-    with ``return: inline`` ``audio`` is a ``data:`` URL and ``subtitles`` maps formats to file contents.
+    ``duration`` in seconds; ``sample_rate`` in Hz. With ``return: url`` there are ``audio_url``, ``subtitle_urls`` and
+    ``manifest_url``; with ``return: inline`` ``audio`` is a ``data:`` URL and ``subtitles`` maps formats to file
+    contents. ``verification`` says how the speech was checked, ``overflows`` which lines of a dub did not fit.
+    ``reused``: the same job was done before, and this is its result.
     """
 
     mode: str
@@ -32,12 +34,19 @@ class Answer:
     sample_rate: int
     words: Sequence[Word]
     seed: int | None = None
+    model: str | None = None
+    licence: str | None = None
+    aligner: str | None = None
     audio_url: str | None = None
     subtitle_urls: Mapping[str, str] = field(default_factory=dict)
+    manifest_url: str | None = None
     audio: str | None = None
     subtitles: Mapping[str, str] = field(default_factory=dict)
+    verification: Mapping[str, Any] | None = None
+    overflows: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    reused: bool = False
     version: str = __version__
 
     def to_dict(self) -> dict[str, Any]:
@@ -45,14 +54,21 @@ class Answer:
         answer: dict[str, Any] = {
             "mode": self.mode,
             "engine": self.engine,
+            "model": self.model,
+            "licence": self.licence,
+            "aligner": self.aligner,
             "audio_url": self.audio_url,
             "duration": round(self.duration, 3),
             "sample_rate": self.sample_rate,
             "words": [word_to_dict(word) for word in self.words],
             "subtitle_urls": dict(self.subtitle_urls),
+            "manifest_url": self.manifest_url,
             "seed": self.seed,
+            "verification": None if self.verification is None else dict(self.verification),
+            "overflows": [dict(overflow) for overflow in self.overflows],
             "warnings": list(self.warnings),
             "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
+            "reused": self.reused,
             "version": self.version,
         }
         if self.audio is not None:
@@ -60,6 +76,12 @@ class Answer:
         if self.subtitles:
             answer["subtitles"] = dict(self.subtitles)
         return answer
+
+    @classmethod
+    def from_dict(cls, answer: Mapping[str, Any]) -> Answer:
+        """The answer that `to_dict` gave."""
+        words = [Word(word["text"], word["start"], word["end"], word["score"]) for word in answer["words"]]
+        return cls(**{**answer, "words": words})
 
 
 def word_to_dict(word: Word) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""The voice of a job: from a recording and what is said in it to a prepared `Voice`.
+
+Where the words are not given, a recogniser writes them down; where the recording is longer than the model takes, an
+aligner says where sound and text can be cut together. The text is normalised, since the model reads what is spoken.
+"""
+
+from __future__ import annotations
+
+from f5_serverless.audio import reference
+from f5_serverless.engines.base import AlignItem
+from f5_serverless.engines.registry import Engines
+from f5_serverless.errors import EngineUnavailable, InputError
+from f5_serverless.text import normalizer
+from f5_serverless.types import Audio, Chunk, OnProgress, Voice, Word, no_progress
+
+LONGEST_REFERENCE = 12.0
+"""Seconds of a reference that the model uses; what is longer is cut at a pause."""
+
+
+def prepare_voice(
+    audio: Audio,
+    ref_text: str | None,
+    language: str,
+    engines: Engines,
+    *,
+    sample_rate: int,
+    progress: OnProgress = no_progress,
+) -> Voice:
+    """``audio`` as a `Voice`. Raises `InputError` where the words are missing and nobody can write them down."""
+    heard: str | None = None
+    if ref_text is None:
+        heard = ref_text = _written_down(audio, language, engines, progress)
+    script = normalizer.normalize(ref_text, language)
+    spoken = Chunk(0, script.tokens)
+    words: tuple[Word, ...] | None = None
+    if audio.duration > LONGEST_REFERENCE:
+        aligner = engines.aligner(language)
+        words = aligner.align([AlignItem(audio, spoken.words)], language, progress)[0].words
+    return reference.prepare(
+        audio,
+        spoken.spoken,
+        sample_rate=sample_rate,
+        max_seconds=LONGEST_REFERENCE,
+        words=words,
+        language=language,
+        heard=heard,
+    )
+
+
+def _written_down(audio: Audio, language: str, engines: Engines, progress: OnProgress) -> str:
+    try:
+        text = engines.transcriber().transcribe(audio, language, progress).text
+    except EngineUnavailable as error:
+        raise InputError(
+            "The reference voice needs the words that are said in it, and no recogniser is installed to find them.",
+            field="options.ref_text",
+            hint=f"Send ref_text. {error.hint}",
+        ) from error
+    if not text.strip():
+        raise InputError("No speech was found in the reference recording.", field="voice_reference_url")
+    return text

@@ -1,0 +1,68 @@
+"""What a process offers its jobs, opened once: settings, engines, where inputs come from and outputs go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from f5_serverless.config import Settings
+from f5_serverless.engines.registry import Engines
+from f5_serverless.storage.cache import ChunkCache
+from f5_serverless.storage.fetch import Fetcher, S3Reader
+from f5_serverless.storage.http_get import Limits
+from f5_serverless.storage.outputs import LocalStore, Store, open_store
+from f5_serverless.storage.s3_transport import S3Options
+from f5_serverless.text.lexicon import load_lexicon
+
+
+@dataclass(frozen=True)
+class Services:
+    """Handed to every job. ``lexicon``: the deployment's own pronunciations; a request's entries go before it."""
+
+    settings: Settings
+    engines: Engines
+    fetcher: Fetcher
+    store: Store
+    cache: ChunkCache
+    lexicon: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_services(settings: Settings, *, allow_local: bool) -> Services:
+    """The services of a process. ``allow_local``: requests may name local files; only the command line says so.
+
+    Opens no connection and loads no model. Raises `InputError` for a lexicon file that cannot be used.
+    """
+    store = open_store(settings)
+    return Services(
+        settings=settings,
+        engines=Engines(settings),
+        fetcher=_fetcher(settings, allow_local),
+        store=store,
+        cache=ChunkCache(_cache_store(settings, store), settings.cache_bytes),
+        lexicon=load_lexicon(Path(settings.lexicon).expanduser()) if settings.lexicon else {},
+    )
+
+
+def _cache_store(settings: Settings, outputs: Store) -> Store:
+    if settings.cache_dir == "store":
+        return outputs
+    # A chunk lost in a power cut is made again, so its writes need not wait for the disk.
+    return LocalStore(Path(settings.cache_dir).expanduser(), durable=False)
+
+
+def _fetcher(settings: Settings, allow_local: bool) -> Fetcher:
+    reader: S3Reader | None = None
+    options = S3Options.of(settings)
+    if options is not None:
+        from f5_serverless.storage.s3_client import S3Client
+
+        reader = S3Client(options)
+    return Fetcher(
+        allow_hosts=settings.allow_hosts,
+        allow_local=allow_local,
+        limits=Limits(
+            connect=settings.fetch_connect_seconds, read=settings.fetch_read_seconds, total=settings.fetch_seconds
+        ),
+        s3=reader,
+    )
