@@ -92,7 +92,9 @@ class Running:
         """``function(queue)``, run on the queue's own loop."""
 
         async def run() -> Any:
-            return function(self.queue)
+            found = function(self.queue)
+            await self.queue.notify()
+            return found
 
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result()
 

@@ -70,7 +70,7 @@ class DevQueue:
         async def tick() -> None:
             while True:
                 self.state.tick()
-                await self._notify()
+                await self.notify()
                 await asyncio.sleep(_TICK_SECONDS)
 
         task = asyncio.create_task(tick())
@@ -79,7 +79,8 @@ class DevQueue:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    async def _notify(self) -> None:
+    async def notify(self) -> None:
+        """Wakes the requests that are held open: something in the state has changed."""
         async with self._changed:
             self._changed.notify_all()
 
@@ -120,7 +121,7 @@ class DevQueue:
         policy = payload.get("policy") or {}
         timeout = policy.get("executionTimeout")
         job = self.state.submit(payload["input"], sync=sync, timeout=timeout / 1000 if timeout else None)
-        await self._notify()
+        await self.notify()
         return job
 
     async def run(self, request: web.Request) -> web.StreamResponse:
@@ -143,19 +144,19 @@ class DevQueue:
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         job = self._job(request)
         self.state.cancel(job)
-        await self._notify()
+        await self.notify()
         return web.json_response({"id": job.id, "status": job.status})
 
     async def retry(self, request: web.Request) -> web.StreamResponse:
         job = self._job(request)
         if not self.state.retry(job):
             raise _refused(400, "only a failed or timed-out job can be retried")
-        await self._notify()
+        await self.notify()
         return web.json_response({"id": job.id, "status": job.status})
 
     async def purge(self, _: web.Request) -> web.StreamResponse:
         removed = self.state.purge()
-        await self._notify()
+        await self.notify()
         return web.json_response({"removed": removed, "status": "completed"})
 
     async def health(self, _: web.Request) -> web.StreamResponse:
@@ -177,7 +178,7 @@ class DevQueue:
         for job in jobs:
             if self.faults.strikes("take_twice"):
                 self.state.deliver_again(job)
-        await self._notify()
+        await self.notify()
         if self.faults.strikes("take_lost"):
             return _reset(request)
         shown = [{"id": job.id, "input": job.input} for job in jobs]
@@ -208,7 +209,7 @@ class DevQueue:
         self.state.heard(worker)
         self.state.counts["unhealthy"] += bool(body.get("stopPod"))
         self.state.result(job, worker, body)
-        await self._notify()
+        await self.notify()
         if self.faults.strikes("done_lost_reply"):
             raise _refused(500, "fault on demand")
         return web.json_response({})
