@@ -96,7 +96,7 @@ def clock(hours: str, minutes: str, seconds: str | None = None, half: str | None
     """A time of day.
 
     >>> [clock("3", "05", None, "pm"), clock("15", "00"), clock("7", "00")]
-    ["three oh five P M", "fifteen hundred", "seven o'clock"]
+    ['three oh five P M', 'fifteen hundred', "seven o'clock"]
     """
     hour, minute = int(hours), int(minutes)
     if hour > 24 or minute > 59:
@@ -233,6 +233,7 @@ FORMS: tuple[Form, ...] = tuple(
         (r"(\d\d?)([/-])(\d\d?)\2(\d{4}|\d\d)", _date_of_slashes),
         (r"(\d\d?)\.(\d\d?)\.(\d{4})", lambda m: date(m[3], m[2], m[1])),
         (r"(\d\d?):(\d\d)(?::(\d\d))?(am|pm|AM|PM|a\.m|p\.m)?", lambda m: clock(m[1], m[2], m[3], m[4])),
+        (r"(\d+):(\d+)", lambda m: f"{number(m[1])} to {number(m[2])}"),
         (r"(\d\d?)(am|pm|AM|PM|a\.m|p\.m)", lambda m: clock(m[1], "00", None, m[2])),
         (r"(\d+)h(\d\d?)m(?:in)?(?:(\d\d?)s)?", _duration),
         (r"'?(1[1-9]|20)?(\d0)'?s", _decade),
@@ -292,6 +293,8 @@ def amount(core: str) -> str | None:
     """
     if core in WORDS_WITH_SLASH:
         return WORDS_WITH_SLASH[core]
+    if core[:1] in "mkcf" and core in UNITS and core[-1] in "23":
+        return UNITS[core][1]
     if not _HAS_DIGIT.search(core) or len(core) > _LONGEST_FORM:
         return None
     for pattern, reader in FORMS:

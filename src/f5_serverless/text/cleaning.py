@@ -50,7 +50,7 @@ _RULE = re.compile(
     r"^[ \t]{0,3}(?:-[ \t]?-[ \t]?-[- \t]*|\*[ \t]?\*[ \t]?\*[* \t]*|_[ \t]?_[ \t]?_[_ \t]*)$", re.MULTILINE
 )
 _HEADING = re.compile(r"^([ \t]{0,3}#{1,6}[ \t]+)([^\n]*)(\n|\Z)", re.MULTILINE)
-_LINE_MARK = re.compile(r"^[ \t]{0,12}(?:[-*+][ \t]+(?:\[[ xX]\][ \t]+)?|(?:>[ \t]?){1,8})(?=\S)", re.MULTILINE)
+_LINE_MARK = re.compile(r"^[ \t]{0,12}(?:[-*+][ \t]+(?:\[[ xX]\][ \t]+)?|(?:>[ \t]?){0,7}>[ \t]+)(?=\S)", re.MULTILINE)
 _EMPHASIS = (
     re.compile(r"(\*\*\*)(?![\s*])([^*\n]++)(?<!\s)(\*\*\*)"),
     re.compile(r"(\*\*)(?![\s*])((?:[^*\n]|\*(?!\*))++)(?<!\s)(\*\*)"),

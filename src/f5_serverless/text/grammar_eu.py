@@ -1,4 +1,4 @@
-"""German, French, Spanish, Italian, Portuguese: fractions, centuries, and the gender of what is often counted. Tables only."""
+"""German, French, Spanish, Italian, Portuguese: fractions, centuries, gender of what is often counted. Tables only."""
 
 from __future__ import annotations
 
@@ -47,21 +47,27 @@ FEMININE = {
         "Stunde Minute Sekunde Woche Person Seite Nacht Frau Stadt Frage Tonne Stimme Aufgabe Flasche Tasse Katze"
     ),
     "fr": word_set(
-        "heure heures minute minutes seconde secondes personne personnes fois année années semaine semaines livre livres page "
-        "pages place places fille filles femme femmes voiture voitures maison maisons journée journées nuit nuits ville villes "
+        "heure heures minute minutes seconde secondes personne personnes fois année années semaine semaines livre "
+        "livres page "
+        "pages place places fille filles femme femmes voiture voitures maison maisons journée journées nuit nuits "
+        "ville villes "
         "question questions bouteille bouteilles tasse tasses"
     ),
 }
 """Frequent feminine nouns where the ending does not tell."""
 MASCULINE_IN_A = word_set(
-    "día días dia dias problema problemas programa programas sistema sistemas tema temas mapa mapas planeta planetas idioma "
-    "idiomas clima climas drama dramas esquema esquemas diploma diplomas kilograma kilogramas grama gramas poeta poetas "
+    "día días dia dias problema problemas programa programas sistema sistemas tema temas mapa mapas planeta "
+    "planetas idioma "
+    "idiomas clima climas drama dramas esquema esquemas diploma diplomas kilograma kilogramas grama gramas poeta "
+    "poetas "
     "problemi temi gorila gorilas quilograma quilogramas"
 )
 """Spanish, Italian, Portuguese: nouns in -a that are masculine."""
 NOT_NOUNS = word_set(
-    "de del a en por para con es e y o u que se la las el los un una más menos da do das dos em na no nas nos com é mais menos "
-    "di del della in per con è ed che si il lo le gli più meno al alla era eran sono ha han hanno und oder von bis mal et ou à "
+    "de del a en por para con es e y o u que se la las el los un una más menos da do das dos em na no nas nos com "
+    "é mais menos "
+    "di del della in per con è ed che si il lo le gli più meno al alla era eran sono ha han hanno und oder von "
+    "bis mal et ou à "
     "sur est sont plus puis après mas pero entre contra hasta como"
 )
 """Words after a number that are not what is counted."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from f5_serverless.errors import InputError
@@ -41,6 +42,7 @@ COVERED = frozenset(_READERS)
 _KEPT_MARKS = re.compile(r"\.{3,}|…+|[.,;:!?。，、；：！？؟،؛۔।]|[—―]+|--+")
 _MARK_FORM = {"…": "...", "—": ",", "―": ",", "--": ","}
 _STRENGTH = ("。.!?！？؟۔।", ";:；：؛", ",，、،")
+_DASHES = frozenset("—–-―−/|•")
 _CLOSERS = frozenset(")]）】")
 _CHARACTER = re.compile(f"[{UNSPACED}]")
 _ENGLISH_ELISION = re.compile(r"'(?:tis|twas|em|til|cause|bout|n|round)", re.IGNORECASE)
@@ -58,16 +60,19 @@ def normalize(text: str, language: str = "en", *, lexicon: Mapping[str, str] | N
         _sound(word)
     marks = _read_all(words, _reader(language), Lexicon(lexicon or {}))
     tokens: list[Token] = []
+    speaking = False
     for index, word in enumerate(words):
         following = next((words[i] for i in range(index + 1, min(index + 4, len(words))) if words[i].core), None)
         mark_break(
             word, marks[index], words[index + 1] if index + 1 < len(words) and not words[index + 1].core else following
         )
-        pause = word.pause
-        if pause and not any(token.words for token in tokens) and not word.spoken:
-            lead_pause, pause = lead_pause + pause, 0.0
-        tokens.append(_token(word, pause))
-    if not any(token.words for token in tokens):
+        token = _token(word)
+        speaking = speaking or bool(token.words)
+        if token.pause_after and not speaking:
+            lead_pause += token.pause_after
+            token = replace(token, pause_after=0.0)
+        tokens.append(token)
+    if not speaking:
         raise InputError(
             "The text has no word that can be spoken.", field="text", hint="Send text with letters or digits in it."
         )
@@ -130,7 +135,7 @@ def _add_marks(words: Sequence[Raw], index: int, trail: str) -> None:
     """Gives the spoken form its closing mark, or passes it back to the last word that is said."""
     word = words[index]
     mark = spoken_mark(trail)
-    if not mark and (_CLOSERS & set(trail) or (word.text and not word.core and set(word.text) <= set("—–-―/|•"))):
+    if not mark and (_CLOSERS & set(trail) or (not word.spoken and set(word.text) <= _DASHES)):
         mark = ","
     if "(" in word.lead or "（" in word.lead:
         _mark_previous(words, index, ",")
@@ -166,14 +171,14 @@ def spoken_mark(trail: str) -> str:
     return _MARK_FORM.get(found[0][:2], _MARK_FORM.get(found[0][:1], found[0]))
 
 
-def _token(word: Raw, pause: float) -> Token:
+def _token(word: Raw) -> Token:
     spoken = word.spoken
     words = aligned_words(spoken)
     if not words:
         spoken = ""
     elif word.glued and not word.unspaced and not _CHARACTER.search(spoken):
         spoken += " "  # "well—yes" is two words for the voice
-    return Token(word.text, spoken, words, word.start, word.end, word.glued, word.break_after, pause)
+    return Token(word.text, spoken, words, word.start, word.end, word.glued, word.break_after, word.pause)
 
 
 def aligned_words(spoken: str) -> tuple[str, ...]:

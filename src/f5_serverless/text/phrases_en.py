@@ -20,7 +20,7 @@ from f5_serverless.text.capitals_en import (
     YEAR_NOT_BEFORE,
 )
 from f5_serverless.text.reading import Reading, Rule, Said
-from f5_serverless.text.tables_en import BETWEEN_NUMBERS, CLOCK, MONTH_WORDS, SIGNS
+from f5_serverless.text.tables_en import ABBREVIATIONS, BETWEEN_NUMBERS, CLOCK, MONTH_WORDS, SIGNS
 from f5_serverless.text.tokens import Raw
 from f5_serverless.text.units_en import CURRENCIES, CURRENCY_CODES, LETTER_UNITS_APART, MAGNITUDE_WORDS, PER, UNITS
 from f5_serverless.text.wordlists import word_set
@@ -141,7 +141,8 @@ def number_unit(words: Sequence[Raw], index: int) -> Reading | None:
     match = _UNIT_PER.fullmatch(name)
     if match is None or match[1] not in UNITS or (match[2] and match[2] not in PER) or name in LETTER_UNITS_APART:
         return None
-    return [Said(read), Said(unit(word.core, match[1], match[2]))]
+    swallow = int(following.trail[:1] == "." and f"{name}." in ABBREVIATIONS)
+    return [Said(read), Said(unit(word.core, match[1], match[2]), swallow)]
 
 
 def _apart(whole: str, read: str, names: tuple[str, str, str, str]) -> Reading:
@@ -222,6 +223,9 @@ def phone(words: Sequence[Raw], index: int) -> Reading | None:
     first = words[index]
     if not re.fullmatch(r"\+?\d[\d.-]{0,15}", first.core):
         return None
+    called = index > 0 and words[index - 1].core.lower() in _PHONE_WORDS
+    if called and re.fullmatch(r"\d11|999|112|988", first.core):
+        return [Said(say.digits(first.core))]
     groups = [first.core]
     position = index
     while (
@@ -237,7 +241,6 @@ def phone(words: Sequence[Raw], index: int) -> Reading | None:
         position += 1
     shape = [len(group.lstrip("+")) for group in groups]
     total = sum(character.isdigit() for group in groups for character in group)
-    called = index > 0 and words[index - 1].core.lower() in _PHONE_WORDS
     bracketed = first.lead[-1:] == "(" and first.trail[:1] == ")" and len(groups) > 1 and shape[0] in (3, 4, 5)
     plus = first.core.startswith("+") and len(groups) > 1 and total >= 8
     cards = len(groups) >= 3 and set(shape) == {4}

@@ -71,7 +71,7 @@ def sounding(text: str) -> str:
     """The compatibility form of ``text`` (NFKC), with plain apostrophes, hyphens and ASCII digits.
 
     >>> sounding("ｆｕｌｌ ½ don’t ٣ m²")
-    'full 1/2 don't 3 m2'
+    "full 1/2 don't 3 m2"
     """
     if text.isascii():
         return text

@@ -31,6 +31,7 @@ from f5_serverless.text.tokens import Raw
 
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]('s)?")
 _ACRONYM = re.compile(r"([A-Z]{2,})('s|s)?")
+_INITIALS = re.compile(r"[A-Z]{1,3}(?:&[A-Z]{1,3})+")
 _VOWEL = re.compile(r"[AEIOUY]")
 _SAYABLE = re.compile(r"[BCDFGHJKLMNPRSTVWZ]?[AEIOU](?:[BCDFGHJKLMNPRSTVWXZ]{1,2}[AEIOUY])+[BCDFGKLMNPRSTXZ]?")
 _HAS_DIGIT = re.compile(r"\d")
@@ -53,6 +54,8 @@ def word(core: str) -> str:
     """A word without context: capitals, hyphens and signs."""
     if core.isalpha():
         return capitals(core)
+    if _INITIALS.fullmatch(core):
+        return " and ".join(letters(part) for part in core.split("&"))
     parts: list[str] = []
     for part in core.replace("/", " ").replace("–", " ").replace("_", " ").replace("&", " and ").split():
         if _ACRONYM.fullmatch(part):

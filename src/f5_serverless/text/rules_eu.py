@@ -174,9 +174,10 @@ def _counted(words: Sequence[Raw], index: int, tongue: Tongue, code: str) -> Rea
 
 
 def _before_noun(words: Sequence[Raw], index: int, tongue: Tongue, code: str) -> Reading | None:
-    """``21 años`` → veintiún, ``200 personas`` → doscientas, ``1 Stunde`` → eine: the number agrees with a plain noun."""
+    """``21 años`` → veintiún, ``200 personas`` → doscientas, ``1 Stunde`` → eine: number and noun agree."""
     following = _next(words, index)
-    if following is None or following.lead or not words[index].core.isdigit() or len(words[index].core) > 12:
+    core = words[index].core
+    if following is None or following.lead or not SIGNED.fullmatch(core) or parse(core)[1]:
         return None
     noun = following.core
     if not noun.isalpha() or len(noun) < 3 or noun.isupper() or noun in NOT_NOUNS or _month(following, tongue):

@@ -151,6 +151,8 @@ def _read(words: Sequence[Raw], index: int, han: Han) -> Reading:
         return [Said(letters_only(core))]
     if not any(character.isdigit() for character in core):
         return [Said(letters_only(core))]
+    if core in _EMERGENCY and index and words[index - 1].core in ("打", "拨", "叫") and not han.short:
+        return [Said(by_digit(core, han, phone=True))]
     following = words[index + 1].core[:1] if index + 1 < len(words) and not words[index].trail else ""
     return [Said(amount(core, following, han))]
 
@@ -270,7 +272,7 @@ def _plain(core: str, following: str, han: Han) -> str:
     if not han.short:
         if following == "年" and len(core) in (2, 4) and core[0] != "0" and (len(core) == 4 or int(core) > 49):
             return by_digit(core, han)
-        if core in _EMERGENCY or (len(core) == 11 and core[0] == "1"):
+        if len(core) == 11 and core[0] == "1":
             return by_digit(core, han, phone=True)
         if core == "2" and following and following in _TWO_BEFORE:
             return "两"

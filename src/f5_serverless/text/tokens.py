@@ -138,7 +138,7 @@ def peel(text: str) -> tuple[str, str, str]:
 
 def _opens_clause(word: Raw) -> bool:
     """A bracket before it, or a dash that stands alone."""
-    return word.lead[:1] in ("(", "（") or (not word.core and not set(word.text).isdisjoint("—–-―"))
+    return word.lead[:1] in ("(", "（") or set(word.text) <= set("—–-―−")
 
 
 def mark_break(word: Raw, trail: str, following: Raw | None) -> None:
