@@ -1,0 +1,250 @@
+"""Speech with known faults: what a synthesiser may do wrong, made on purpose on real voices.
+
+A `Case` is a sentence that was asked for and the sound that came, with the name of the fault, or "clean". Faults are
+made in two ways: by saying another text, and by cutting the sound at word boundaries. Everything follows from the seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from benchmarks.truth import speak
+from f5_serverless.types import Alignment, Audio, SynthesisSettings, no_progress
+
+SENTENCES = (
+    "The harbour was quiet in the morning, and the fishing boats came home before the storm.",
+    "She had never seen so many birds in one place, and she stood there for almost an hour.",
+    "Doctor Marlowe asked for forty-five dollars and fifty cents, which nobody wanted to pay.",
+    "We left the village on the third of March and reached the coast eleven days later.",
+    "If you want to understand the machine, you have to take it apart at least once.",
+    "The museum opens at nine o'clock, but the garden behind it is never closed.",
+    "He wrote three letters to his brother in Canada, and none of them was answered.",
+    "Nobody knows why the lights went out, although everyone has a theory about it.",
+    "My grandmother kept her recipes in a blue notebook that smelled of cinnamon.",
+    "The committee will meet again on Thursday to discuss the budget for the new library.",
+    "It took the engineers two years to find out that the sensor had been mounted upside down.",
+    "A small dog followed us from the station to the hotel and waited outside all night.",
+    "There are seventy thousand people in the stadium, and every one of them is singing.",
+    "The price of coffee has risen by twelve percent since the beginning of the year.",
+    "I don't think that we should sell the house before the summer is over.",
+    "When the orchestra began to play, the old man closed his eyes and smiled.",
+    "Professor Okafor explained that the river had changed its course several times.",
+    "You can't open the window without breaking the lock, so leave it as it is.",
+    "They walked along the canal until they found a bridge that was wide enough for the cart.",
+    "The last train to Manchester leaves at a quarter past ten from platform six.",
+    "Some of the children were asleep, and the others were whispering in the dark.",
+    "Her speech was short, clear and honest, and it changed the mood in the room.",
+    "In nineteen sixty-nine, millions of people watched the landing on television.",
+    "The bread should rest for twenty minutes before you put it into the oven.",
+    "What surprised me most was how little the city had changed since my childhood.",
+    "The captain ordered the crew to lower the sails and wait for the wind to turn.",
+    "Two of the five samples were contaminated, so the experiment had to be repeated.",
+    "Mister Lindqvist sold his bicycle and bought a violin with the money.",
+    "We could hear the river long before we could see it through the trees.",
+    "The report, which has two hundred pages, was written in less than a month.",
+    "Please turn left after the church and drive on until you see the water tower.",
+    "He is the only person in the office who knows how to repair the printer.",
+    "The snow had covered the path, and we had to follow the fence back to the farm.",
+    "Her flight from Reykjavik was delayed, so the meeting started without her.",
+    "It was one of those evenings when the whole street smells of rain and jasmine.",
+    "The teacher put the book on the table and asked who had finished reading it.",
+    "Nothing grows on the northern side of the mountain except moss and heather.",
+    "We need six eggs, half a litre of milk and a little patience for this cake.",
+    "The lawyer spoke so quietly that the jury had to lean forward to hear him.",
+    "Between the two world wars the factory produced mostly clocks and radios.",
+)
+REFERENCE = "and that is how the old lighthouse got its name"
+FOREIGN = (
+    "giraffe",
+    "umbrella",
+    "yesterday",
+    "helicopter",
+    "purple",
+    "potato",
+    "seventeen",
+    "orchid",
+    "because",
+    "under",
+)
+KINDS = ("dropped", "doubled", "swapped", "foreign", "leaked", "cut")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """``words`` were asked for; ``audio`` came. ``fault`` is one of `KINDS` or "clean"; ``detail`` says what was done."""
+
+    words: tuple[str, ...]
+    audio: Audio
+    fault: str
+    voice: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Take:
+    """A sentence as said: ``starts`` and ``ends`` in seconds, one per word."""
+
+    words: tuple[str, ...]
+    audio: Audio
+    starts: tuple[float, ...]
+    ends: tuple[float, ...]
+
+
+def plain(text: str) -> tuple[str, ...]:
+    """The words of ``text`` as an aligner wants them."""
+    return tuple(word.strip(".,;:!?") for word in text.split())
+
+
+@cache
+def _preview() -> tuple[Callable[[str, int], Audio], Callable[[Audio, Sequence[str]], Alignment]]:
+    from f5_serverless.engines.base import AlignItem, SynthesisItem
+    from f5_serverless.engines.preview_engine import PocketsphinxAligner, PreviewSynthesizer
+
+    voice, aligner = PreviewSynthesizer(), PocketsphinxAligner()
+
+    def say(text: str, seed: int) -> Audio:
+        return voice.synthesize(None, [SynthesisItem(text, seed)], SynthesisSettings(seed), no_progress)[0].audio
+
+    def align(audio: Audio, words: Sequence[str]) -> Alignment:
+        return aligner.align([AlignItem(audio, tuple(words))], "en", no_progress)[0]
+
+    return say, align
+
+
+def _preview_take(text: str, seed: int) -> _Take:
+    say, align = _preview()
+    audio, words = say(text, seed), plain(text)
+    found = align(audio, words).words
+    return _Take(words, audio, tuple(word.start for word in found), tuple(word.end for word in found))
+
+
+def _espeak_take(text: str, seed: int, variant: str) -> _Take:
+    clip = speak(text, voice=variant, words_per_minute=140 + seed % 40, pitch=35 + seed % 30)
+    starts = list(clip.starts)
+    for index in range(len(starts) - 1, -1, -1):  # where espeak-ng ran two words together, share their time
+        if math.isnan(starts[index]):
+            after = clip.audio.duration if index + 1 == len(starts) else starts[index + 1]
+            starts[index] = (starts[index - 1] + after) / 2
+    limits = [*starts[1:], clip.audio.duration]
+    ends = [limit if math.isnan(end) or end > limit else end for end, limit in zip(clip.ends, limits, strict=True)]
+    return _Take(plain(text), clip.audio, tuple(starts), tuple(ends))
+
+
+VOICES: dict[str, Callable[[str, int], _Take]] = {
+    "preview": _preview_take,
+    "espeak-us": lambda text, seed: _espeak_take(text, seed, "en-us"),
+    "espeak-gb": lambda text, seed: _espeak_take(text, seed, "en"),
+}
+
+
+def cases(seed: int, clean: int, faulty: int) -> list[Case]:
+    """``clean`` and ``faulty`` cases, voices and kinds of fault in turn."""
+    rng = np.random.default_rng(seed)
+    made: list[Case] = []
+    voices = list(VOICES)
+    for number in range(clean + faulty):
+        voice = voices[number % len(voices)]
+        text = SENTENCES[int(rng.integers(len(SENTENCES)))]
+        if number < clean:
+            made.append(Case(plain(text), VOICES[voice](text, int(rng.integers(1000))).audio, "clean", voice))
+            continue
+        kind = KINDS[(number // len(voices)) % len(KINDS)]
+        audio, detail = _FAULTS[kind](rng, text, VOICES[voice])
+        made.append(Case(plain(text), audio, kind, voice, detail))
+    return made
+
+
+def _dropped(rng: np.random.Generator, text: str, voice: Callable[[str, int], _Take]) -> tuple[Audio, str]:
+    words = text.split()
+    index = int(rng.integers(len(words)))
+    if rng.random() < 0.5:
+        return voice(" ".join(words[:index] + words[index + 1 :]), 1).audio, f"said without {words[index]!r}"
+    take = voice(text, 1)
+    return _without(take.audio, take.starts[index], take.ends[index]), f"cut out {words[index]!r}"
+
+
+def _doubled(rng: np.random.Generator, text: str, voice: Callable[[str, int], _Take]) -> tuple[Audio, str]:
+    words = text.split()
+    index = int(rng.integers(len(words)))
+    if rng.random() < 0.5:
+        twice = [*words[:index], words[index].strip(".,"), *words[index:]]
+        return voice(" ".join(twice), 1).audio, f"said {words[index]!r} twice"
+    take = voice(text, 1)
+    first, last = take.starts[index], take.ends[index]
+    return _inserted(take.audio, last, _slice(take.audio, first, last)), f"pasted {words[index]!r} twice"
+
+
+def _swapped(rng: np.random.Generator, text: str, voice: Callable[[str, int], _Take]) -> tuple[Audio, str]:
+    words = list(plain(text))
+    pairs = [i for i in range(len(words) - 1) if words[i].lower() != words[i + 1].lower()]
+    index = pairs[int(rng.integers(len(pairs)))]
+    words[index], words[index + 1] = words[index + 1], words[index]
+    return voice(" ".join(words) + ".", 1).audio, f"said {words[index]!r} before {words[index + 1]!r}"
+
+
+def _foreign(rng: np.random.Generator, text: str, voice: Callable[[str, int], _Take]) -> tuple[Audio, str]:
+    words = text.split()
+    index = int(rng.integers(1, len(words)))
+    word = FOREIGN[int(rng.integers(len(FOREIGN)))]
+    if rng.random() < 0.5:
+        return voice(" ".join([*words[:index], word, *words[index:]]), 1).audio, f"said {word!r} as word {index}"
+    take, other = voice(text, 1), voice(f"the {word} there", 1)
+    return _inserted(take.audio, take.starts[index], _slice(other.audio, other.starts[1], other.ends[1])), (
+        f"pasted {word!r} as word {index}"
+    )
+
+
+def _leaked(rng: np.random.Generator, text: str, voice: Callable[[str, int], _Take]) -> tuple[Audio, str]:
+    count = int(rng.integers(1, 5))
+    take, reference = voice(text, 1), voice(REFERENCE, 1)
+    tail = _slice(reference.audio, reference.starts[-count], reference.ends[-1])
+    at_start = rng.random() < 0.7
+    where = max(0.0, take.starts[0] - 0.05) if at_start else take.ends[-1]
+    return _inserted(take.audio, where, tail), f"{count} reference words at the {'start' if at_start else 'end'}"
+
+
+def _cut(rng: np.random.Generator, text: str, voice: Callable[[str, int], _Take]) -> tuple[Audio, str]:
+    take = voice(text, 1)
+    while True:  # half a second that is mostly speech
+        start = float(rng.uniform(take.starts[0], take.ends[-1] - 0.5))
+        spoken = sum(
+            max(0.0, min(end, start + 0.5) - max(begin, start))
+            for begin, end in zip(take.starts, take.ends, strict=True)
+        )
+        if spoken > 0.35:
+            break
+    if rng.random() < 0.5:
+        return _without(take.audio, start, start + 0.5), f"half a second gone at {start:.2f}"
+    samples = take.audio.samples.copy()
+    rate = take.audio.sample_rate
+    samples[round(start * rate) : round((start + 0.5) * rate)] = 0
+    return Audio(samples, rate), f"half a second silent at {start:.2f}"
+
+
+_FAULTS: dict[str, Callable[[np.random.Generator, str, Callable[[str, int], _Take]], tuple[Audio, str]]] = {
+    "dropped": _dropped,
+    "doubled": _doubled,
+    "swapped": _swapped,
+    "foreign": _foreign,
+    "leaked": _leaked,
+    "cut": _cut,
+}
+
+
+def _slice(audio: Audio, start: float, end: float) -> np.ndarray:
+    return audio.samples[round(start * audio.sample_rate) : round(end * audio.sample_rate)]
+
+
+def _without(audio: Audio, start: float, end: float) -> Audio:
+    first, last = round(start * audio.sample_rate), round(end * audio.sample_rate)
+    return Audio(np.concatenate([audio.samples[:first], audio.samples[last:]]), audio.sample_rate)
+
+
+def _inserted(audio: Audio, at: float, sound: np.ndarray) -> Audio:
+    place = round(at * audio.sample_rate)
+    return Audio(np.concatenate([audio.samples[:place], sound, audio.samples[place:]]), audio.sample_rate)
