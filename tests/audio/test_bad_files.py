@@ -77,6 +77,11 @@ BAD: list[tuple[str, bytes, type[AudioError]]] = [
     ("infinite", float_wav(np.array([0.1, -np.inf, 0.1] * 100)), AudioCorrupt),
     ("integers as floats", float_wav(noise(1).samples * 32768), AudioCorrupt),
     ("no such sample rate", float_wav(noise(0.001).samples, rate=7), AudioCorrupt),
+    (
+        "no such codec",
+        b"RIFF\x00\x01\x00\x00WAVEfmt \x10\x00\x00\x00\x77\x77" + bytes(14) + b"data" + b"\x80" * 200,
+        AudioCorrupt,
+    ),
     ("too long", encode(Audio(np.tile(noise(1).samples, 61), RATE), "flac"), AudioTooLarge),
 ]
 

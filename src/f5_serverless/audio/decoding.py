@@ -202,6 +202,8 @@ class _Reader:
         """Decodes everything. Raises `AudioCorrupt` for damage in the middle, `AudioTooLarge` at the limit."""
         import av
 
+        if self.stream.codec_context is None:
+            raise AudioCorrupt("The file names no codec that can be decoded.")
         if self.stream.codec_context.name == "flac":
             self.stream.codec_context.options = {"err_detect": "crccheck+explode"}
         packets = self.container.demux(self.stream)
@@ -219,6 +221,8 @@ class _Reader:
                 if self.failed > 10_000:
                     return
                 continue
+            except IndexError:  # PyAV's own, for a packet of a stream that the header does not name
+                raise AudioCorrupt("The file holds streams that its header does not name.") from None
             for frame in decoded:
                 self._take(frame)
 

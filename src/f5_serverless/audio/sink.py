@@ -25,7 +25,7 @@ RATES = range(1_000, 384_001)
 LOUDEST = 64.0
 """Floating-point samples beyond this (36 dB over full scale) were never sound on this scale."""
 
-_SCALES = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "s64": 9223372036854775808.0, "flt": 1.0, "dbl": 1.0}
+_SCALES = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "flt": 1.0, "dbl": 1.0}
 _BLOCK = 1 << 16
 _TAIL = 1 << 14
 """Samples that stay back: more than any encoder's padding."""
@@ -65,6 +65,7 @@ class Sink:
     peak: float = 0.0
     channel_peak: float = 0.0
     """The loudest sample of any one channel: tells silence from channels that cancel each other out."""
+    _kind: tuple[str, str] = ("", "")
     _layout: _Layout | None = None
     _blocks: list[Samples] = field(default_factory=list)
     _pending: list[npt.NDArray[Any]] = field(default_factory=list)
@@ -88,11 +89,10 @@ class Sink:
     def add(self, frame: av.AudioFrame) -> None:
         """One frame. Raises `AudioTooLarge` at the limit, `AudioCorrupt` for numbers that are no sound."""
         self._count(frame.samples)
-        planar = frame.format.is_planar
-        layout = _Layout(frame.format.name.removesuffix("p"), planar, tuple(c.name for c in frame.layout.channels))
-        if layout != self._layout:
-            self._flush(keep=0)
-            self._layout = layout
+        kind = (frame.format.name, frame.layout.name)
+        if kind != self._kind:
+            self._change_layout(frame)
+            self._kind = kind
         self._pending.append(frame.to_ndarray())
         self._pending_count += frame.samples
         if self._pending_count >= _BLOCK + _TAIL:
@@ -120,6 +120,13 @@ class Sink:
         if self._stream is None:
             return samples
         return fit_length(samples, resampled_length(self.count, self.rate, self.target or self.rate))
+
+    def _change_layout(self, frame: av.AudioFrame) -> None:
+        name = frame.format.name.removesuffix("p")
+        if name not in _SCALES:
+            raise AudioCorrupt(f"The file holds samples in a form that is not supported ({name}).")
+        self._flush(keep=0)
+        self._layout = _Layout(name, frame.format.is_planar, tuple(c.name for c in frame.layout.channels))
 
     def _count(self, samples: int) -> None:
         self.count += samples
