@@ -152,13 +152,14 @@ def _done_and_busy(queue: DevQueue) -> tuple[int, set[str | None]]:
 # ------------------------------------------------------------------------------------------------------ undisturbed
 
 
-def overhead(count: int, place: Yard) -> list[float]:
-    """Milliseconds from queue to answer less the engine's time, for ``count`` jobs one after another."""
+def overhead(count: int, place: Yard) -> list[tuple[float, float]]:
+    """``count`` jobs one after another: ms from queue to answer less the engine's stages, and less all stages."""
     found = []
     for number in range(count + 3):
         (job,) = ended([submit(place.queue, request(number))], 300.0, place)
-        engine = sum(job.output["timings"].get(stage, 0.0) for stage in ENGINE_STAGES)
-        found.append(((job.finished or 0.0) - job.created - engine) * 1e3)
+        whole, timings = (job.finished or 0.0) - job.created, job.output["timings"]
+        engine = sum(timings.get(stage, 0.0) for stage in ENGINE_STAGES)
+        found.append(((whole - engine) * 1e3, (whole - sum(timings.values())) * 1e3))
     return found[3:]
 
 
@@ -212,7 +213,8 @@ class BadRoad:
 class Plan:
     """How long and how hard.
 
-    ``kill_every``: results between two kills. ``feed_seconds``: no new jobs after that; what was submitted is waited for.
+    ``kill_every``: results between two kills. ``feed_seconds``: no new jobs after that; the submitted ones are waited
+    for.
     """
 
     calm: int
@@ -282,7 +284,7 @@ def _digest(path: Path) -> str:
 
 # ------------------------------------------------------------------------------------------------------- the report
 
-QUICK = Plan(calm=10, jobs=20, kill_every=7, feed_seconds=6.0, end_seconds=60.0)
+QUICK = Plan(calm=10, jobs=20, kill_every=8, feed_seconds=6.0, end_seconds=60.0)
 FULL = Plan(calm=200, jobs=500, kill_every=15, feed_seconds=3600.0, end_seconds=600.0)
 
 
@@ -311,12 +313,16 @@ def run(quick: bool) -> list[Report]:
     return [_calm_report(found), _report(jobs, kills, seconds, queue.queue, road, wrong)]
 
 
-def _calm_report(found: list[float]) -> Report:
-    p50, p99 = percentile(found, 0.5), percentile(found, 0.99)
+def _calm_report(found: list[tuple[float, float]]) -> Report:
+    p50, p99 = (percentile([whole for whole, _ in found], share) for share in (0.5, 0.99))
+    beside = [percentile([outside for _, outside in found], share) for share in (0.5, 0.99)]
     return Report(
         title=f"{len(found)} jobs on one undisturbed worker: queue to answer less the engine's time",
         columns=["", "p50", "p99", "goal p50", "goal p99"],
-        rows=[["overhead, ms", f"{p50:.1f}", f"{p99:.1f}", "≤ 60", "≤ 250"]],
+        rows=[
+            ["overhead, ms", f"{p50:.1f}", f"{p99:.1f}", "≤ 60", "≤ 250"],
+            ["of it outside the pipeline's stages, ms", f"{beside[0]:.1f}", f"{beside[1]:.1f}"],
+        ],
         figures={"overhead_p50_ms": round(p50, 1), "overhead_p99_ms": round(p99, 1)},
     )
 
