@@ -15,7 +15,7 @@ from benchmarks.harness import Report, main, percentile
 from f5_serverless.config import Settings
 from f5_serverless.pipeline import Services, open_services, run_job
 
-ENGINE_STAGES = ("synthesise", "align")
+ENGINE_STAGES = ("synthesise", "check")
 NOUNS = ["river", "mountain", "window", "garden", "letter", "market", "summer", "engine", "bridge", "forest"]
 TEN_WORDS = "The {} is close to the old {} by now, everyone."
 

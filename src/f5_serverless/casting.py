@@ -27,6 +27,19 @@ def prepare_voice(
     progress: OnProgress = no_progress,
 ) -> Voice:
     """``audio`` as a `Voice`. Raises `InputError` where the words are missing and nobody can write them down."""
+    return written_voice(audio, ref_text, language, engines, sample_rate=sample_rate, progress=progress)[0]
+
+
+def written_voice(
+    audio: Audio,
+    ref_text: str | None,
+    language: str,
+    engines: Engines,
+    *,
+    sample_rate: int,
+    progress: OnProgress = no_progress,
+) -> tuple[Voice, str]:
+    """The same, and the words as they were given or written down, of the whole recording."""
     heard: str | None = None
     if ref_text is None:
         heard = ref_text = _written_down(audio, language, engines, progress)
@@ -36,7 +49,7 @@ def prepare_voice(
     if audio.duration > LONGEST_REFERENCE:
         aligner = engines.aligner(language)
         words = aligner.align([AlignItem(audio, spoken.words)], language, progress)[0].words
-    return reference.prepare(
+    voice = reference.prepare(
         audio,
         spoken.spoken,
         sample_rate=sample_rate,
@@ -45,6 +58,7 @@ def prepare_voice(
         language=language,
         heard=heard,
     )
+    return voice, ref_text
 
 
 def _written_down(audio: Audio, language: str, engines: Engines, progress: OnProgress) -> str:

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -23,14 +23,16 @@ from f5_serverless.errors import Contradiction, InputError, LimitExceeded, Unkno
 Mode: TypeAlias = Literal["speak", "revoice", "subtitle"]
 SubtitleFormat: TypeAlias = Literal["ass", "srt", "vtt", "json"]
 
+M = TypeVar("M", bound=BaseModel)
+
 MAX_URL_CHARS = 16_384
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
-def _no_control_characters(value: str, *, allowed: str) -> str:
+def no_control_characters(value: str, *, allowed: str) -> str:
     for position, character in enumerate(value):
         category = unicodedata.category(character)
         if category == "Cs" or (category == "Cc" and character not in allowed):
@@ -38,8 +40,8 @@ def _no_control_characters(value: str, *, allowed: str) -> str:
     return value
 
 
-def _check_address(value: str) -> str:
-    _no_control_characters(value, allowed="")
+def check_address(value: str) -> str:
+    no_control_characters(value, allowed="")
     if not value.strip():
         raise ValueError("is empty")
     if not value.startswith("data:") and len(value) > MAX_URL_CHARS:
@@ -50,7 +52,7 @@ def _check_address(value: str) -> str:
 class Options(BaseModel):
     """``options`` of a request. What is absent has the default given here."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     mode: Mode | None = Field(None, description="What to do; by default it follows from the fields that are present.")
     create_subtitles: bool = Field(True, description="Whether subtitle files are made.")
@@ -99,12 +101,12 @@ class Options(BaseModel):
     @field_validator("ref_text")
     @classmethod
     def _ref_text(cls, value: str | None) -> str | None:
-        return value if value is None else _no_control_characters(value, allowed="\n\r\t")
+        return value if value is None else no_control_characters(value, allowed="\n\r\t")
 
     @field_validator("cues_url")
     @classmethod
     def _cues_url(cls, value: str | None) -> str | None:
-        return value if value is None else _check_address(value)
+        return value if value is None else check_address(value)
 
     @field_validator("language")
     @classmethod
@@ -123,13 +125,16 @@ class Options(BaseModel):
 class RequestModel(BaseModel):
     """A job's ``input``, before it is known what it means. Its JSON Schema is the published one."""
 
-    model_config = _STRICT | ConfigDict(title="F5-TTS Serverless request")
+    model_config = STRICT | ConfigDict(title="F5-TTS Serverless request")
 
     text: str | None = Field(None, description="What is to be spoken, or what is said in the recording.")
     audio_url: str | None = Field(
         None, description="A recording: s3://, https://, data:; on the command line also a path."
     )
     voice_reference_url: str | None = Field(None, description="A recording of the voice to clone; addresses as above.")
+    voice: str | None = Field(
+        None, max_length=64, description="The name of a registered voice, instead of a recording."
+    )
     options: Options = Field(default_factory=Options, description="How it is done.")
 
     @field_validator("text")
@@ -139,12 +144,19 @@ class RequestModel(BaseModel):
             return None
         if not value.strip():
             raise ValueError("is empty")
-        return _no_control_characters(value, allowed="\n\r\t\f\v")
+        return no_control_characters(value, allowed="\n\r\t\f\v")
+
+    @field_validator("voice")
+    @classmethod
+    def _voice(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("is empty")
+        return value if value is None else no_control_characters(value, allowed="")
 
     @field_validator("audio_url", "voice_reference_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
-        return value if value is None else _check_address(value)
+        return value if value is None else check_address(value)
 
 
 @dataclass(frozen=True)
@@ -155,6 +167,7 @@ class Request:
     text: str | None
     audio_url: str | None
     voice_reference_url: str | None
+    voice: str | None
     options: Options
     seed: int
     warnings: tuple[str, ...] = ()
@@ -201,12 +214,7 @@ def parse_request(payload: object, limits: Limits | None = None) -> Request:
         raise LimitExceeded(
             f"text has {len(text):,} characters; at most {limits.max_text_chars:,} are allowed.", field="text"
         )
-    try:
-        model = RequestModel.model_validate(dict(payload))
-    except ValidationError as error:
-        raise _first_error(error, payload) from None
-    except (RecursionError, UnicodeError):
-        raise InputError("The request cannot be read.", field="input") from None
+    model = validated(RequestModel, payload)
     mode = _mode(model)
     given = model.options.model_fields_set
     warnings = tuple(
@@ -220,6 +228,7 @@ def parse_request(payload: object, limits: Limits | None = None) -> Request:
         text=model.text,
         audio_url=model.audio_url,
         voice_reference_url=model.voice_reference_url,
+        voice=model.voice,
         options=model.options,
         seed=_derived_seed(model) if seed is None else seed,
         warnings=warnings,
@@ -234,7 +243,7 @@ def schema() -> dict[str, Any]:
 def _mode(model: RequestModel) -> Mode:
     """What the fields mean together; raises `Contradiction` or `InputError`."""
     has_audio, has_text = model.audio_url is not None, model.text is not None
-    has_voice = model.voice_reference_url is not None
+    has_voice = model.voice_reference_url is not None or model.voice is not None
     has_cues = model.options.cues_url is not None
     wanted = model.options.mode
     if has_cues and (has_audio or has_text):
@@ -249,8 +258,11 @@ def _mode(model: RequestModel) -> Mode:
         implied = "revoice"
     if wanted is not None and wanted != implied:
         raise Contradiction(_CONTRADICTIONS[wanted, implied], field="options.mode")
-    if model.options.ref_text is not None and not has_voice:
-        raise Contradiction("options.ref_text is given, but no voice_reference_url.", field="options.ref_text")
+    if model.voice is not None and model.voice_reference_url is not None:
+        raise Contradiction("voice and voice_reference_url name two voices; give one of them.", field="voice")
+    if model.options.ref_text is not None and model.voice_reference_url is None:
+        reason = "a registered voice brings its own text" if has_voice else "there is no voice_reference_url"
+        raise Contradiction(f"options.ref_text is given, but {reason}.", field="options.ref_text")
     return implied
 
 
@@ -261,12 +273,15 @@ _CONTRADICTIONS: Mapping[tuple[str, str], str] = {
     ): "Mode speak takes text and a voice, but audio_url is given too; leave it out, or use revoice.",
     ("speak", "subtitle"): "Mode speak makes speech from text, but audio_url is given; leave it out, or use subtitle.",
     ("revoice", "speak"): "Mode revoice needs audio_url: the recording that is said again.",
-    ("revoice", "subtitle"): "Mode revoice needs voice_reference_url: the voice in which the recording is said again.",
+    (
+        "revoice",
+        "subtitle",
+    ): "Mode revoice needs a voice (voice or voice_reference_url) in which the recording is said again.",
     ("subtitle", "speak"): "Mode subtitle needs audio_url: the recording that is subtitled.",
     (
         "subtitle",
         "revoice",
-    ): "Mode subtitle makes no speech, but voice_reference_url is given; leave it out, or use revoice.",
+    ): "Mode subtitle makes no speech, but a voice is given; leave it out, or use revoice.",
 }
 
 
@@ -281,16 +296,28 @@ def _kind(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def _first_error(error: ValidationError, payload: Mapping[str, Any]) -> InputError:
-    """The first fault pydantic found, in words, with its field."""
-    # The branches of a union are reported one by one; the deepest that is not a branch name says most.
+def validated(model: type[M], payload: Mapping[Any, Any]) -> M:
+    """``payload`` as a ``model``. Raises `InputError` for the first fault that is found, with its field."""
+    try:
+        return model.model_validate(dict(payload))
+    except ValidationError as error:
+        raise _first_error(error, model) from None
+    except (RecursionError, UnicodeError):
+        raise InputError("The request cannot be read.", field="input") from None
+
+
+def _first_error(error: ValidationError, model: type[BaseModel]) -> InputError:
+    """The first fault pydantic found, in words."""
     detail = error.errors(include_url=False, include_context=True)[0]
-    path = [part for part in detail["loc"] if part in RequestModel.model_fields or _is_option(part)]
-    field = ".".join(str(part) for part in path) or "input"
+    names = {*_names(model), *_names(Options)}
+    # The branches of a union and the places in a list are part of pydantic's path, and mean nothing to a caller.
+    field = ".".join(str(part) for part in detail["loc"] if part in names) or "input"
     if detail["type"] == "extra_forbidden":
-        return _unknown(detail["loc"])
+        return _unknown(detail["loc"], model)
     if detail["type"] == "value_error":
         return InputError(f"{field} {detail['ctx']['error']}.", field=field)
+    if detail["type"] == "missing":
+        return InputError(f"{field} is missing.", field=field)
     if detail["type"] in ("model_type", "model_attributes_type"):
         return InputError(f"{field} must be an object, not {_kind(detail['input'])}.", field=field)
     if detail["type"] == "invalid_key":
@@ -301,22 +328,22 @@ def _first_error(error: ValidationError, payload: Mapping[str, Any]) -> InputErr
     return InputError(f"{field} {reason[:1].lower()}{reason[1:]}.", field=field)
 
 
-def _is_option(part: object) -> bool:
-    return part == "return" or part in Options.model_fields
+def _names(model: type[BaseModel]) -> list[str]:
+    """The keys that a model takes."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _unknown(loc: tuple[int | str, ...]) -> UnknownField:
+def _unknown(loc: tuple[int | str, ...], model: type[BaseModel]) -> UnknownField:
     """An unknown key, with the nearest known one suggested."""
     name = str(loc[-1])
     inside_options = len(loc) > 1 and loc[0] == "options"
-    here = [field.alias or key for key, field in Options.model_fields.items()]
-    known = here if inside_options else list(RequestModel.model_fields)
+    known = _names(Options) if inside_options else _names(model)
     shown = name if 0 < len(name) <= 60 and name.isprintable() else "(unprintable)"
     field = f"options.{shown}" if inside_options else shown
     message = f"`{field}` is not a field of a request."
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     if near:
         message += f" Did you mean `{'options.' if inside_options else ''}{near[0]}`?"
-    elif not inside_options and name in here:
+    elif not inside_options and "options" in known and name in _names(Options):
         message += f" Did you mean `options.{name}`?"
     return UnknownField(message, field=field)

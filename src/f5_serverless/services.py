@@ -8,12 +8,14 @@ from pathlib import Path
 
 from f5_serverless.config import Settings
 from f5_serverless.engines.registry import Engines
+from f5_serverless.errors import EngineUnavailable
 from f5_serverless.storage.cache import ChunkCache
 from f5_serverless.storage.fetch import Fetcher, S3Reader
 from f5_serverless.storage.http_get import Limits
 from f5_serverless.storage.outputs import LocalStore, Store, open_store
 from f5_serverless.storage.s3_transport import S3Options
 from f5_serverless.text.lexicon import load_lexicon
+from f5_serverless.verification import Checker
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,23 @@ class Services:
     store: Store
     cache: ChunkCache
     lexicon: Mapping[str, str] = field(default_factory=dict)
+
+    def checker(self, language: str) -> Checker | None:
+        """Who aligns speech in ``language`` and reads it back; None where the deployment has switched that off.
+
+        Raises `EngineUnavailable` for an unknown choice, or a missing package that was asked for by name.
+        """
+        aligner = self.engines.aligner(language)
+        match self.settings.verify:
+            case "off":
+                return None
+            case "auto":
+                recogniser = self.engines.transcriber() if Path(self.settings.whisper_model).is_dir() else None
+            case "full":
+                recogniser = self.engines.transcriber()
+            case other:
+                raise EngineUnavailable(f"F5_VERIFY is {other!r}.", hint="Set F5_VERIFY to auto, full or off.")
+        return Checker(aligner, reader=self.engines.reader(), recogniser=recogniser)
 
 
 def open_services(settings: Settings, *, allow_local: bool) -> Services:

@@ -51,6 +51,10 @@ class Synthesizer(Protocol):
         """One `Speech` per item, in order. Raises `EngineFailed`, `OutOfMemory`, or what ``progress`` raises."""
         ...
 
+    def warm_up(self) -> None:
+        """Loads what is loaded late and runs it once, so that the first request waits for nothing."""
+        ...
+
     def estimate_seconds(self, voice: Voice | None, text: str, settings: SynthesisSettings) -> float:
         """How long ``text`` will take to say, in seconds. The chunker asks this for every sentence: keep it cheap."""
         ...

@@ -84,6 +84,10 @@ class PreviewSynthesizer:
         progress(Progress("synthesise", len(items), len(items)))
         return made
 
+    def warm_up(self) -> None:
+        """Loads the voice and says a word."""
+        self.synthesize(None, [SynthesisItem("Ready.", seed=0)], SynthesisSettings(seed=0), lambda _: None)
+
     def estimate_seconds(self, voice: Voice | None, text: str, settings: SynthesisSettings) -> float:
         """Seconds that ``text`` will take, from syllables, letters and pauses. Costs microseconds, needs no model."""
         seconds = (

@@ -20,6 +20,7 @@ from f5_serverless.errors import EngineUnavailable
 from f5_serverless.types import Finding
 
 if TYPE_CHECKING:
+    from f5_serverless.engines.pocketsphinx_reader import PocketsphinxReader
     from f5_serverless.engines.whisperx_engine import Choice
 
 T = TypeVar("T")
@@ -46,8 +47,7 @@ def f5_files(settings: Settings) -> F5Files:
         return F5Files(folder, folder / "vocab.txt", folder / "vocos", None, "unknown")
     from f5_serverless.runtime import models
 
-    root = Path(settings.models_dir).expanduser()
-    found = models.locate(settings.model, root)
+    found = models.locate(settings.model, Path(settings.models_dir), *models.HUB_CACHES)
     return F5Files(found.checkpoint, found.vocab, found.vocoder, found.config, found.licence)
 
 
@@ -70,7 +70,7 @@ class Engines:
         """The engine that speaks. ``wanted``: auto, f5 or preview. Raises `EngineUnavailable`."""
         name = self._settings.engine if wanted == "auto" else wanted
         if name == "auto":
-            name = "preview" if find_spec("f5_serverless.runtime.models") is None or f5_findings(self._settings) else "f5"
+            name = "preview" if f5_findings(self._settings) else "f5"
         loaders: dict[str, Callable[[], Synthesizer]] = {"preview": self._load_preview, "f5": self._load_f5}
         if name not in loaders:
             raise EngineUnavailable(f"There is no engine named {name!r}.", hint="Set F5_ENGINE to auto, f5 or preview.")
@@ -84,6 +84,14 @@ class Engines:
         """The same, and why it was chosen where it is not the best there is."""
         code = language.lower().split("-")[0]
         return self._once(f"aligner {code}", lambda: self._choose_aligner(code))
+
+    def reader(self) -> PocketsphinxReader | None:
+        """What reads English speech back against its text, or None where it is not installed."""
+        if find_spec("pocketsphinx") is None:
+            return None
+        from f5_serverless.engines.pocketsphinx_reader import PocketsphinxReader
+
+        return self._once("reader", PocketsphinxReader)
 
     def transcriber(self) -> Transcriber:
         """What writes down speech. Raises `EngineUnavailable`."""

@@ -1,0 +1,412 @@
+"""The stages of a job: each takes the job as far as the next one, and books its time.
+
+`pipeline` says in which order they run. In: a `Job` and what earlier stages made. Errors leave as `F5Error`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from f5_serverless import __version__, delivery, dubbing, synthesis
+from f5_serverless.audio import codec, join, loudness
+from f5_serverless.casting import prepare_voice
+from f5_serverless.config import Settings
+from f5_serverless.engines.base import AlignItem, Synthesizer
+from f5_serverless.errors import EngineUnavailable, InputError, NotAvailable, Unverified
+from f5_serverless.request import Request
+from f5_serverless.response import Answer
+from f5_serverless.services import Services
+from f5_serverless.storage.cache import cache_key
+from f5_serverless.storage.manifest import ChunkSource, Manifest, VoiceSource
+from f5_serverless.storage.voices import VoiceRecord, VoiceRegistry
+from f5_serverless.subtitles.cue_reader import read_cues
+from f5_serverless.synthesis import Studio, Take
+from f5_serverless.text import chunker, normalizer
+from f5_serverless.timeline import check_words, displayed_words
+from f5_serverless.types import Audio, Chunk, OnProgress, Progress, Script, SynthesisSettings, Voice, Word
+
+OnTake = Callable[[Chunk, Take], None]
+MAX_CUE_BYTES = 8 << 20
+
+
+class Stopwatch:
+    """Books how long each stage took, and reports stages as progress."""
+
+    def __init__(self, progress: OnProgress) -> None:
+        self.timings: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the seconds spent inside to ``timings[name]``."""
+        self._progress(Progress(name, 0, 1))
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
+
+
+@dataclass
+class Job:
+    """One job under way: the request, what it may use, and what it has to tell at the end."""
+
+    request: Request
+    services: Services
+    scratch: Path
+    watch: Stopwatch
+    progress: OnProgress
+    on_take: OnTake
+    warnings: list[str]
+    sources: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each input that was fetched, by field."""
+    verification: dict[str, Any] | None = None
+    voice_source: VoiceSource | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self.services.settings
+
+    @property
+    def language(self) -> str:
+        return self.request.options.language or "en"
+
+
+def fetch(job: Job, address: str, field: str, max_bytes: int) -> Path:
+    """The file behind an address of the request; its hash is booked in ``job.sources``."""
+    with job.watch.stage("fetch"):
+        path = job.services.fetcher.fetch(
+            address,
+            field=field,
+            directory=job.scratch,
+            max_bytes=max_bytes,
+            alive=lambda: job.progress(Progress("fetch", 0, 1)),
+        )
+        with path.open("rb") as file:
+            job.sources[field] = hashlib.file_digest(file, "sha256").hexdigest()
+    return path
+
+
+def fetch_audio(job: Job, address: str | None, field: str) -> Audio:
+    """The sound behind an address of the request."""
+    limit = job.settings.max_audio_bytes
+    path = fetch(job, address or "", field, limit)
+    with job.watch.stage("decode"):
+        return codec.decode(path, max_seconds=job.settings.max_audio_seconds, max_bytes=limit, field=field)
+
+
+def fetch_cues(job: Job) -> bytes:
+    return fetch(job, job.request.options.cues_url or "", "options.cues_url", MAX_CUE_BYTES).read_bytes()
+
+
+def cue_lines(job: Job, content: bytes) -> list[dubbing.Line]:
+    """The lines of a subtitle file."""
+    return [
+        dubbing.Line(normalise(job, cue.text), cue.start_ms / 1000, cue.end_ms / 1000)
+        for cue in read_cues(content, field="options.cues_url")
+    ]
+
+
+def voice(job: Job, engine: Synthesizer) -> Voice | None:
+    """The reference voice, prepared, or None for an engine that clones none."""
+    options, given = job.request.options, job.request.options.model_fields_set
+    if not engine.clones:
+        job.warnings.append(
+            f"The {engine.name} engine speaks with a voice of its own and clones none; it is for trying things out."
+        )
+        if job.request.voice is not None:
+            VoiceRegistry(job.services.store).get(job.request.voice)  # a voice that is not there is told all the same
+            job.warnings.append(f"voice has no effect with the {engine.name} engine.")
+        unread = [f"options.{name}" for name in ("ref_text", "nfe_step", "cfg_strength") if name in given]
+        if job.request.voice_reference_url is not None:
+            fetch_audio(job, job.request.voice_reference_url, "voice_reference_url")  # a bad file is told all the same
+            unread.insert(0, "voice_reference_url")
+        job.warnings.extend(f"{name} has no effect with the {engine.name} engine." for name in unread)
+        return None
+    ref_text, language = options.ref_text, job.language
+    if job.request.voice is not None:
+        audio, record = registered(job, job.request.voice)
+        ref_text, language = record.ref_text, record.language
+        job.voice_source = VoiceSource(record.hash, record.name, record.consent)
+    elif job.request.voice_reference_url is not None:
+        audio = fetch_audio(job, job.request.voice_reference_url, "voice_reference_url")
+    else:
+        raise InputError(
+            f"The {engine.name} engine clones a voice; the request names none.", field="voice_reference_url"
+        )
+    with job.watch.stage("voice"):
+        voice = prepare_voice(
+            audio,
+            ref_text,
+            language,
+            job.services.engines,
+            sample_rate=engine.sample_rate,
+            progress=job.progress,
+        )
+    findings = voice.report.findings if voice.report is not None else ()
+    job.warnings.extend(f"Reference voice: {f.message} {f.advice}" for f in findings if f.severity != "info")
+    if job.voice_source is None:
+        job.voice_source = VoiceSource(voice.hash)
+    return voice
+
+
+def registered(job: Job, name: str) -> tuple[Audio, VoiceRecord]:
+    """The recording and the record of a registered voice."""
+    path = job.scratch / "voice.flac"
+    with job.watch.stage("fetch"):
+        record = VoiceRegistry(job.services.store).fetch(name, path)
+    with job.watch.stage("decode"):
+        limit = job.settings.max_audio_bytes
+        audio = codec.decode(path, max_seconds=job.settings.max_audio_seconds, max_bytes=limit, field="voice")
+    return audio, record
+
+
+def normalise(job: Job, text: str) -> Script:
+    with job.watch.stage("normalise"):
+        lexicon = {**job.services.lexicon, **job.request.options.lexicon}
+        script = normalizer.normalize(text, job.language, lexicon=lexicon)
+    job.warnings.extend(warning for warning in script.warnings if warning not in job.warnings)
+    return script
+
+
+def heard(job: Job, recording: Audio) -> tuple[Script, list[Word], str]:
+    """What is said in a recording, as a script with a time for each token, and the name of what timed it."""
+    text = job.request.text
+    if text is None:
+        with job.watch.stage("transcribe"):
+            text, language = transcribed(job, recording)
+        options = job.request.options.model_copy(update={"language": language})
+        job.request = dataclasses.replace(job.request, options=options)
+    script = normalise(job, text)
+    choice = job.services.engines.aligner_choice(script.language)
+    if choice.reason:
+        job.warnings.append(choice.reason)
+    chunk = Chunk(index=0, tokens=script.tokens)
+    with job.watch.stage("align"):
+        (alignment,) = choice.aligner.align([AlignItem(recording, chunk.words)], script.language, job.progress)
+    return script, displayed_words(chunk, alignment, 0.0, recording.duration), choice.aligner.name
+
+
+def transcribed(job: Job, recording: Audio) -> tuple[str, str]:
+    """What a recogniser hears in a recording, and in which language."""
+    try:
+        transcript = job.services.engines.transcriber().transcribe(
+            recording, job.request.options.language, job.progress
+        )
+    except EngineUnavailable as error:
+        raise NotAvailable(
+            "Writing down a recording needs a speech recogniser, and none can run here.",
+            field="text",
+            hint=f"Send the text that is said in the recording. {error.hint}",
+        ) from error
+    if not transcript.words:
+        raise InputError("No speech was found in the recording.", field="audio_url")
+    return transcript.text, transcript.language
+
+
+def check_language(engine: Synthesizer, script: Script) -> None:
+    """Raises `NotAvailable` where the engine does not speak the language, or cannot read its letters."""
+    if engine.languages is None:
+        return
+    spoken = ", ".join(sorted(engine.languages))
+    if script.language.split("-")[0] not in engine.languages:
+        raise NotAvailable(
+            f"The {engine.name} engine does not speak {script.language!r}, only {spoken}.", field="options.language"
+        )
+    foreign = {c for token in script.tokens for w in token.words for c in w if c.isalpha() and not is_latin(c)}
+    if foreign:
+        raise NotAvailable(
+            f"The {engine.name} engine reads Latin letters only; the text has {len(foreign)} other letters.",
+            field="text",
+        )
+
+
+def is_latin(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(("LATIN", "FEMININE", "MASCULINE", "MODIFIER"))
+
+
+def synthesis_settings(job: Job) -> SynthesisSettings:
+    options = job.request.options
+    return SynthesisSettings(
+        seed=job.request.seed,
+        language=job.language,
+        speed=options.speed,
+        nfe_step=options.nfe_step,
+        cfg_strength=options.cfg_strength,
+    )
+
+
+def chunks(
+    job: Job, script: Script, engine: Synthesizer, voice: Voice | None, settings: SynthesisSettings
+) -> tuple[Chunk, ...]:
+    return chunker.chunk(
+        script,
+        estimate=lambda text: engine.estimate_seconds(voice, text, settings),
+        max_seconds=job.settings.chunk_seconds,
+        max_chunks=job.settings.max_chunks,
+    )
+
+
+def takes(
+    job: Job, engine: Synthesizer, voice: Voice | None, settings: SynthesisSettings, chunks: Sequence[Chunk]
+) -> list[Take]:
+    choice = job.services.engines.aligner_choice(settings.language)
+    if choice.reason:
+        job.warnings.append(choice.reason)
+    studio = Studio(
+        engine=engine,
+        aligner=choice.aligner,
+        checker=job.services.checker(settings.language),
+        voice=voice,
+        settings=settings,
+        cache=job.services.cache,
+        watch=job.watch,
+        progress=job.progress,
+        max_attempts=job.request.options.max_attempts,
+        retry_seconds=job.settings.verify_seconds,
+    )
+    takes = studio.takes(chunks, job.on_take)
+    job.verification = synthesis.report(chunks, takes, studio.checked_by)
+    failed = sum(not take.passed for take in takes)
+    if failed:
+        message = f"{failed} of {len(takes)} chunks could not be verified; `verification` says what was heard."
+        if job.request.options.on_unverified == "fail":
+            raise Unverified(message, field="options.on_unverified")
+        job.warnings.append(message)
+    return takes
+
+
+def joined(
+    job: Job,
+    chunks: Sequence[Chunk],
+    takes: Sequence[Take],
+    pieces: Sequence[join.Piece],
+    lead: float,
+    crossfade: float | None = None,
+) -> tuple[Audio, list[Word]]:
+    """The whole sound, and its words at the times the join booked."""
+    with job.watch.stage("join"):
+        fade = job.settings.crossfade_seconds if crossfade is None else crossfade
+        joined = join.join(pieces, crossfade=fade, lead_pause=lead)
+        audio = joined.audio
+        words: list[Word] = []
+        for chunk, take, offset in zip(chunks, takes, joined.offsets, strict=True):
+            words += displayed_words(chunk, take.alignment, offset / audio.sample_rate, take.audio.duration)
+        check_words(words, audio)
+    target = job.request.options.loudness
+    if target is None:
+        return audio, words
+    with job.watch.stage("loudness"):
+        audio, achieved = loudness.normalise(audio, target)
+    if abs(achieved - target) > 0.5:
+        job.warnings.append(f"The loudness is {achieved:.1f} LUFS and not {target:g}: more would clip the peaks.")
+    return audio, words
+
+
+def deliver_speech(
+    job: Job,
+    key: str,
+    engine: Synthesizer,
+    voice: Voice | None,
+    chunks: Sequence[Chunk],
+    takes: Sequence[Take],
+    audio: Audio,
+    words: Sequence[Word],
+    overflows: Sequence[dict[str, Any]] = (),
+) -> Answer:
+    """Captions, encoding and the answer of a job that made speech."""
+    options = job.request.options
+    with job.watch.stage("captions"):
+        subtitles = delivery.write_subtitles(words, audio.duration, job.language, options)
+    with job.watch.stage("encode"):
+        files = delivery.Files(delivery.write_audio(audio, options), subtitles)
+    answer = Answer(
+        mode=job.request.mode,
+        engine=engine.name,
+        model=engine.model,
+        licence=engine.licence,
+        aligner=takes[0].alignment.method,
+        duration=audio.duration,
+        sample_rate=audio.sample_rate,
+        words=words,
+        seed=job.request.seed,
+        verification=job.verification,
+        overflows=overflows,
+        warnings=job.warnings,
+        timings=job.watch.timings,
+    )
+    manifest = Manifest(
+        job=key,
+        mode=job.request.mode,
+        engine=engine.name,
+        model=engine.model,
+        licence=engine.licence,
+        seed=job.request.seed,
+        request=understood(job),
+        voice=job.voice_source,
+        chunks=[ChunkSource(chunk.index, take.seed, take.attempts) for chunk, take in zip(chunks, takes, strict=True)],
+        report=job.verification or {},
+        versions=versions(),
+    )
+    return finish(job, key, answer, files, manifest)
+
+
+def finish(job: Job, key: str, answer: Answer, files: delivery.Files, manifest: Manifest) -> Answer:
+    """The answer with its files inside, or stored."""
+    options = job.request.options
+    if options.return_ == "inline":
+        return delivery.inline(answer, files, options, job.settings.max_inline_bytes)
+    with job.watch.stage("store"):
+        return delivery.store(answer, files, options, key, manifest, job.services.store, job.settings.url_expires)
+
+
+# ------------------------------------------------------------------------------------------------------ nothing twice
+
+
+def understood(job: Job) -> dict[str, Any]:
+    """The request as it was understood: inputs by their content, not by their address."""
+    return {
+        "mode": job.request.mode,
+        "text": job.request.text,
+        "seed": job.request.seed,
+        "options": job.request.options.model_dump(
+            mode="json", by_alias=True, exclude={"return_", "stream", "cues_url"}
+        ),
+        "sources": dict(sorted(job.sources.items())),
+        "lexicon": dict(sorted(job.services.lexicon.items())),
+    }
+
+
+def identity(job: Job, model: str, voice: Voice | None) -> str:
+    """The name of a result: everything that decides what it is."""
+    settings = job.settings
+    return cache_key(
+        request=understood(job),
+        model=model,
+        voice=None if voice is None else voice.hash,
+        aligner=settings.aligner,
+        verify=settings.verify,
+        chunk_seconds=settings.chunk_seconds,
+        crossfade_seconds=settings.crossfade_seconds,
+        version=__version__,
+    )
+
+
+def known(job: Job, key: str) -> Answer | None:
+    """The answer of the same job, done before and stored."""
+    if job.request.options.return_ == "inline":
+        return None
+    with job.watch.stage("lookup"):
+        return delivery.find(key, job.services.store, job.settings.url_expires)
+
+
+def versions() -> dict[str, str]:
+    return {"f5-serverless": __version__}
