@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from f5_serverless.errors import Cancelled, F5Error, LimitExceeded
+from f5_serverless.errors import F5Error, LimitExceeded
 from f5_serverless.serve.heartbeat import Heartbeat
 from f5_serverless.serve.job import Attempt, JobContext, JobControl, JobRunner, attempt, failure, overdue, wants_stream
 from f5_serverless.serve.outbox import Outbox, Record, digest_of
@@ -58,6 +58,7 @@ class LoopTimes:
 class Running:
     """One job in progress. ``stop`` is set when it is to end without an answer; ``given_back`` says why."""
 
+    id: str
     control: JobControl
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     given_back: bool = False
@@ -181,7 +182,7 @@ class JobLoop:
         if job_id in self._jobs:
             log.info("Delivered again while it runs", extra={"job_id": job_id})
             return
-        running = Running(JobControl(self._times.job_seconds))
+        running = Running(job_id, JobControl(self._times.job_seconds))
         self._jobs[job_id] = running
         self._sdk.running_jobs.add(job_id)
         running.task = asyncio.create_task(self._handle(job_id, job_input, running))
@@ -202,30 +203,9 @@ class JobLoop:
 
     async def _handle(self, job_id: str, job_input: Any, running: Running) -> None:
         """One job from delivery to result."""
-        digest = digest_of(job_input)
-        record = await self._from_outbox(lambda outbox: outbox.find(job_id, digest))
-        if record is not None:
-            log.info("Answered from the outbox", extra={"job_id": job_id})
-        else:
-            log.info("Started", extra={"job_id": job_id})
-            stream = wants_stream(job_input)
-            result = await self._attempt(job_id, job_input, stream, running)
-            if running.stop.is_set() and "output" not in result.body:
-                return  # the queue has ended it already, or will deliver it to another worker
-            seconds = time.monotonic() - running.control.started
-            log.info("Finished after %.2f s", seconds, extra={"job_id": job_id})
-            body = _fitting(job_id, result)
-            if result.broken:
-                body["stopPod"] = True
-                self._retire("the device is unusable after an error")
-            record = Record(job_id, digest, body, stream, self._sdk.worker_id)
-            await self._from_outbox(lambda outbox: outbox.put(record))
-        await self._deliver(record, running)
-
-    async def _attempt(self, job_id: str, job_input: Any, stream: bool, running: Running) -> Attempt:
-        """Runs the job in a thread, with its progress and pieces posted meanwhile; all of these have ended after."""
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        stream = wants_stream(job_input)
 
         def emit(piece: dict[str, Any]) -> None:
             if stream:
@@ -236,16 +216,37 @@ class JobLoop:
         posting = [asyncio.create_task(self._report(job_id, running.control, over))]
         if stream:
             posting.append(asyncio.create_task(self._send_pieces(job_id, pieces)))
-        result = await self._watch(loop.run_in_executor(self._threads, attempt, self._runner, context), running)
+        record = await self._watch(loop.run_in_executor(self._threads, self._work, context, running.control), running)
         over.set()
-        if stream and "output" in result.body:
-            pieces.put_nowait({"final": result.body["output"]})
+        if record is not None and not record.failed:
+            pieces.put_nowait({"final": record.body["output"]})
         pieces.put_nowait(None)
-        await asyncio.gather(*posting)
-        return result
+        await asyncio.gather(*posting)  # nothing of this job is under way any more when its result is posted
+        if record is not None:
+            await self._deliver(record, running)
 
-    async def _watch(self, work: asyncio.Future[Attempt], running: Running) -> Attempt:
-        """Waits for the thread; gives up on one that does not stop when it must."""
+    def _work(self, context: JobContext, control: JobControl) -> Record | None:
+        """The thread's part: the kept answer or a new one, in the outbox. None: stopped, nobody waits for an answer."""
+        digest = digest_of(context.input)
+        kept = self._from_outbox(lambda outbox: outbox.find(context.id, digest))
+        if kept is not None:
+            log.info("Answered from the outbox", extra={"job_id": context.id})
+            return kept
+        log.info("Started", extra={"job_id": context.id})
+        control.started = time.monotonic()
+        result = attempt(self._runner, context)
+        if control.cancelled.is_set() and "output" not in result.body:
+            return None  # the queue has ended it already, or will deliver it to another worker
+        log.info("Finished after %.2f s", time.monotonic() - control.started, extra={"job_id": context.id})
+        body = _fitting(context.id, result)
+        if result.broken:
+            body["stopPod"] = True
+        record = Record(context.id, digest, body, context.streaming, self._sdk.worker_id)
+        self._from_outbox(lambda outbox: outbox.put(record))
+        return record
+
+    async def _watch(self, work: asyncio.Future[Record | None], running: Running) -> Record | None:
+        """Waits for the thread; gives up on one that does not stop when it must, and on a broken device."""
         stop = asyncio.create_task(running.stop.wait())
         either: set[asyncio.Future[Any]] = {work, stop}
         limit = self._times.job_seconds + self._times.stop_seconds
@@ -254,12 +255,17 @@ class JobLoop:
         if not work.done() and running.stop.is_set():
             await asyncio.wait({work}, timeout=self._times.stop_seconds)
         if work.done():
-            return work.result()
+            record = work.result()
+            if record is not None and record.body.get("stopPod"):
+                self._retire("the device is unusable after an error")
+            return record
         self.abandoned = True
         self._retire("a job does not react to being stopped")
-        stopped = Cancelled("The job was cancelled.") if running.stop.is_set() else overdue(self._times.job_seconds)
+        if running.stop.is_set():
+            return None
         running.control.cancelled.set()
-        return Attempt(failure(stopped))
+        body = failure(overdue(self._times.job_seconds))
+        return Record(running.id, "", body, False, self._sdk.worker_id)
 
     async def _report(self, job_id: str, control: JobControl, over: asyncio.Event) -> None:
         """Posts the latest progress now and then, until the job is over. A lost event is not repeated."""
@@ -290,7 +296,7 @@ class JobLoop:
         until = time.monotonic() + self._times.result_seconds
         while not await self._offer(record):
             if running.stop.is_set() and not running.given_back:
-                await self._from_outbox(lambda outbox: outbox.forget(record.job_id))
+                await self._outboxed(lambda outbox: outbox.forget(record.job_id))
                 return
             if running.stop.is_set() or (self._outbox is not None and time.monotonic() > until):
                 log.error("The result waits in the outbox: the queue does not take it", extra={"job_id": record.job_id})
@@ -304,10 +310,10 @@ class JobLoop:
             log.error("The queue refused the result", extra={"job_id": record.job_id})
             return await self._offer(replace(record, body=failure(_too_large(record.job_id, None))))
         if outcome is Outcome.TAKEN:
-            await self._from_outbox(lambda outbox: outbox.delivered(record))
+            await self._outboxed(lambda outbox: outbox.delivered(record))
         elif outcome is not Outcome.AGAIN:
             log.warning("The queue does not want the result (%s)", outcome.value, extra={"job_id": record.job_id})
-            await self._from_outbox(lambda outbox: outbox.forget(record.job_id))
+            await self._outboxed(lambda outbox: outbox.forget(record.job_id))
         return outcome is not Outcome.AGAIN
 
     async def _resend(self) -> None:
@@ -316,19 +322,23 @@ class JobLoop:
         while True:
             if self._heartbeat is not None:
                 self._heartbeat.ensure()
-            waiting = await self._from_outbox(lambda outbox: list(outbox.pending(self._sdk.worker_id, others_after)))
+            waiting = await self._outboxed(lambda outbox: list(outbox.pending(self._sdk.worker_id, others_after)))
             for record in waiting or ():
                 if record.job_id not in self._jobs and not await self._offer(record):
                     break
-            await self._from_outbox(lambda outbox: outbox.clean())
+            await self._outboxed(lambda outbox: outbox.clean())
             await asyncio.sleep(self._times.resend_seconds)
 
-    async def _from_outbox(self, use: Callable[[Outbox], T]) -> T | None:
-        """``use(outbox)`` off the loop; None where there is no outbox or its disk fails, which is logged."""
+    async def _outboxed(self, use: Callable[[Outbox], T]) -> T | None:
+        """`_from_outbox` off the loop."""
+        return await asyncio.to_thread(self._from_outbox, use)
+
+    def _from_outbox(self, use: Callable[[Outbox], T]) -> T | None:
+        """``use(outbox)``; None where there is no outbox or its disk fails, which is logged."""
         if self._outbox is None:
             return None
         try:
-            return await asyncio.to_thread(use, self._outbox)
+            return use(self._outbox)
         except OSError as error:
             log.error("The outbox cannot be used: %s", error.strerror or _kind(error))
             return None
