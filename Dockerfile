@@ -54,6 +54,7 @@ ENV PATH=/opt/f5/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     RUNPOD_LOG_LEVEL=INFO \
     F5_LOCAL_DIR=/var/lib/f5-serverless \
+    F5_OUTPUT_DIR=/var/lib/f5-serverless/out \
     F5_RUNTIME_LOCK=/opt/f5/runtime_requirements.txt
 
 USER f5

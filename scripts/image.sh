@@ -89,12 +89,12 @@ echo "==> Self-test inside the image"
 in_image() { # runs a command in the container as the image would: its user, its variables, a bare environment
     buildah "${STORE[@]}" run --isolation chroot "$@"
 }
-in_image "$container" -- /usr/bin/tini -g -- python -m f5_serverless.runtime.selftest
+in_image --env TINI_SUBREAPER=1 "$container" -- /usr/bin/tini -g -- python -m f5_serverless.runtime.selftest
 
 if [ -z "${SKIP_JOB:-}" ]; then
     echo "==> One job from a queue on this machine, as the image's user"
     "${PYTHON:-.venv/bin/python}" scripts/image_job.py -- \
-        buildah "${STORE[@]}" run --isolation chroot @ENV@ "$container" -- /usr/bin/tini -g -- python /opt/f5/handler.py
+        buildah "${STORE[@]}" run --isolation chroot --env TINI_SUBREAPER=1 @ENV@ "$container" -- /usr/bin/tini -g -- python /opt/f5/handler.py
 fi
 
 if [ "$mb" -gt "$LIMIT_MB" ]; then

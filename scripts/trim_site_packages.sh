@@ -5,7 +5,7 @@ set -eu
 cd "$1"
 
 find . -type d -name tests -prune -exec rm -r {} +
-find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' \) -delete
+find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.a' \) -delete
 
 # Symbols of extension modules. Libraries in *.libs were rewritten by their packagers, and strip would break them.
 find . -type f -name '*.so*' -not -path '*.libs/*' -exec strip --strip-unneeded {} +

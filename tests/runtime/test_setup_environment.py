@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ from f5_serverless.runtime import archive
 from f5_serverless.runtime.collect import Collector
 from f5_serverless.runtime.disk import DiskFull, VolumeUnusable
 from f5_serverless.runtime.lease import LeaseSeat, create_exclusive
-from f5_serverless.runtime.publish import ARCHIVE, MODES, VOLUME, Volume
+from f5_serverless.runtime.publish import ARCHIVE, MODES, VOLUME, Volume, describe_python
 from f5_serverless.runtime.setup_environment import Environment, ensure_environment
 from f5_serverless.types import Progress
 
@@ -506,3 +507,22 @@ def test_collector_removes_orphans_and_litter_but_nothing_under_construction(
     assert built.is_dir()
     assert not (volume / "envs" / ".x.json.1-abc").exists()
     builder.release()
+
+
+def test_archive_is_pointed_at_the_interpreter_of_the_host_that_unpacks_it(
+    setup: Setup, tmp_path: Path, wheels: Wheelhouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image with another patch release, or another prefix, takes the same archive; files on the volume it cannot."""
+    here = describe_python(Path(sys.executable))
+    elsewhere = tmp_path / "elsewhere" / "python3"
+    elsewhere.parent.mkdir()
+    elsewhere.symlink_to(here.executable)
+    other = dataclasses.replace(here, version="3.11.99", prefix="/elsewhere", executable=str(elsewhere))
+    built = setup()
+    monkeypatch.setattr("f5_serverless.runtime.setup_environment.describe_python", lambda _: other)
+    taken = setup("host1", uv_args=("--offline", "--no-index"))
+    assert taken.key == built.key
+    assert Path(os.readlink(taken.python)) == elsewhere
+    assert f"home = {elsewhere.parent}\n" in (taken.python.parent.parent / "pyvenv.cfg").read_text()
+    assert_whole(taken, wheels)
+    assert other.identity(VOLUME) != here.identity(VOLUME)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from f5_serverless.config import Settings
+from f5_serverless.errors import F5Error
 from f5_serverless.runtime.collect import Collector, collect_later
 from f5_serverless.runtime.lease import Use
 from f5_serverless.runtime.progress import Display, describe, throttled
@@ -103,3 +105,18 @@ def collect(settings: Settings, keep: Sequence[str]) -> list[str]:
 
 def _log_step(step: Progress) -> None:
     _log.info("setup: %s", describe(step))
+
+
+def main() -> int:
+    """Fills the volume that the environment variables name; for `scripts/setup_runtime.sh` on a bare machine."""
+    try:
+        environment = setup(Settings.from_env(os.environ))
+    except F5Error as error:
+        print(f"{error.message}\n{error.hint}", file=sys.stderr)
+        return 1
+    print(f"The environment {environment.key} is ready: {environment.python}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

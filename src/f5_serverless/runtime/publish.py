@@ -153,33 +153,61 @@ def lock_hash(lock: Path) -> str:
         ) from error
 
 
-def describe_python(python: Path) -> tuple[str, str]:
-    """(tag such as "cp311", identity: exact version, platform and the prefix that the environment will refer to)."""
+@dataclass(frozen=True)
+class Interpreter:
+    """What an environment depends on. ``executable`` is the base Python, not that of a virtual environment."""
+
+    tag: str
+    version: str
+    machine: str
+    libc: str
+    prefix: str
+    executable: str
+
+    def identity(self, mode: str) -> str:
+        """What the environment's key must tell apart.
+
+        An archive is pointed at the local interpreter when it is unpacked, so any of the same minor version will do.
+        Files on the volume name one interpreter for all workers.
+        """
+        loose = (self.machine, self.libc)
+        return "|".join(loose if mode == ARCHIVE else (*loose, self.version, self.prefix))
+
+
+def describe_python(python: Path) -> Interpreter:
+    """The interpreter behind ``python``. Raises `SetupError` when it does not run."""
     if python == Path(sys.executable):  # the usual case, without a process
-        said = "|".join(_identity())
-    else:
-        code = f"import sys, platform\n{inspect.getsource(_identity)}\nprint('|'.join(_identity()))"
-        try:
-            result = subprocess.run(
-                [str(python), "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise SetupError(f"{python} does not run: {type(error).__name__}.", retryable=False) from error
-        said = result.stdout.strip()
-    tag, _, identity = said.partition("|")
-    return tag, identity
+        return Interpreter(*_identity())
+    code = f"import sys, platform\n{inspect.getsource(_identity)}\nprint('|'.join(_identity()))"
+    call = [str(python), "-I", "-c", code]
+    try:
+        result = subprocess.run(call, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SetupError(f"{python} does not run: {type(error).__name__}.", retryable=False) from error
+    return Interpreter(*result.stdout.strip().split("|"))
 
 
 def _identity() -> tuple[str, ...]:
-    """What an environment depends on. Its source also runs in other Pythons."""
+    """The fields of `Interpreter`. Its source also runs in other Pythons."""
     tag = f"cp{sys.version_info[0]}{sys.version_info[1]}"
-    return tag, platform.python_version(), platform.machine(), platform.libc_ver()[0], sys.base_prefix
+    base = getattr(sys, "_base_executable", sys.executable)
+    return tag, platform.python_version(), platform.machine(), platform.libc_ver()[0], sys.base_prefix, base
+
+
+def point_at(home: Path, interpreter: Interpreter) -> None:
+    """Makes the unpacked environment ``home`` use this machine's ``interpreter``."""
+    link = home / "bin" / "python"
+    link.unlink(missing_ok=True)
+    link.symlink_to(interpreter.executable)
+    settings = home / "pyvenv.cfg"
+    lines = [line for line in settings.read_text().splitlines() if line.partition("=")[0].strip() != "home"]
+    settings.write_text("\n".join([f"home = {Path(interpreter.executable).parent}", *lines]) + "\n")
 
 
 def environment_key(lock_sha256: str, tag: str, identity: str) -> str:
     """The name of the environment that is a function of (Python, platform, lock): ``cp311-x86_64-0123456789abcdef``.
 
-    >>> environment_key("ab" * 32, "cp311", "3.11.9|x86_64|glibc|/usr/local").split("-")[0]
+    >>> environment_key("ab" * 32, "cp311", "x86_64|glibc").split("-")[0]
     'cp311'
     """
     digest = hashlib.sha256(f"{lock_sha256}\0{tag}\0{identity}".encode()).hexdigest()

@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> int:
     checks: dict[str, Callable[[], str]] = {"imports": imports}
     if "--imports" not in arguments:
         checks |= {
-            "python": lambda: describe_python(Path(sys.executable))[1].split("|")[0],
+            "python": lambda: describe_python(Path(sys.executable)).version,
             "no torch": no_torch,
             "user": not_root,
             "programs": programs,

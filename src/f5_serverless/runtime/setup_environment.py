@@ -36,12 +36,14 @@ from f5_serverless.runtime.publish import (
     ARCHIVE,
     MODES,
     VOLUME,
+    Interpreter,
     Marker,
     Volume,
     artefact_name,
     describe_python,
     environment_key,
     lock_hash,
+    point_at,
 )
 from f5_serverless.types import OnProgress, Progress, no_progress
 
@@ -68,7 +70,7 @@ class _Setup:
     key: str
     mode: str
     lock_sha256: str
-    identity: str
+    interpreter: Interpreter
     recipe: Recipe
     local: Path
     term: float
@@ -114,13 +116,13 @@ def ensure_environment(
         raise SetupError("F5_LEASE_SECONDS must be more than 0.", retryable=False)
     python = python or Path(sys.executable)
     sha256 = lock_hash(lock)
-    tag, identity = describe_python(python)
+    interpreter = describe_python(python)
     setup = _Setup(
         volume=Volume(root),
-        key=environment_key(sha256, tag, identity),
+        key=environment_key(sha256, interpreter.tag, interpreter.identity(mode)),
         mode=mode,
         lock_sha256=sha256,
-        identity=identity,
+        interpreter=interpreter,
         recipe=Recipe(lock, python, tuple(imports), tuple(uv_args)),
         local=local_dir,
         term=lease_seconds,
@@ -280,6 +282,7 @@ def _unpack(setup: _Setup, marker: Marker, home: Path, lease: Lease) -> None:
         archive.unpack(
             source, aside, marker.digest, lambda size: setup.progress(Progress("unpack", size, marker.size, "bytes"))
         )
+        point_at(aside, setup.interpreter)
         (aside / _READY).write_text(marker.digest)
         lease.check()
         home.parent.mkdir(parents=True, exist_ok=True)
@@ -343,7 +346,7 @@ def _ship(setup: _Setup, lease: Lease, built: Path, aside: Path) -> None:
         disk.copy_tree(built, aside, lambda _: setup.progress(Progress("publish", next(written), 0, "files")))
         if disk.tree_digest(aside)[0] != digest:
             raise SetupError("The volume does not hold what was written to it.")
-    marker = Marker(setup.key, setup.mode, artefact, digest, setup.lock_sha256, size, files, setup.identity)
+    marker = Marker(setup.key, setup.mode, artefact, digest, setup.lock_sha256, size, files, setup.interpreter.version)
     setup.progress(Progress("publish", 0, 1, setup.key))
     lease.check()
     counts = setup.volume.publish(aside, marker)
