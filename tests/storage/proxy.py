@@ -45,6 +45,14 @@ class Proxy:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def begin(self, plan: Callable[[int], Fault]) -> None:
+        """A new round: drops all connections and counts anew."""
+        self.closed.set()
+        self.closed = threading.Event()
+        sockets, self._sockets = self._sockets, []
+        _close(*sockets)
+        self.plan, self.count = plan, 0
+
     def _accept(self) -> None:
         while True:
             try:
@@ -86,18 +94,19 @@ class Proxy:
             _close(source, sink)
 
     def _strike(self, kind: str, source: socket.socket, sink: socket.socket, rest: bytes) -> None:
+        closed = self.closed
         if kind == "reset":
             _reset(source)
             _reset(sink)
         elif kind == "cut":
             _close(source, sink)
         elif kind == "hang":
-            self.closed.wait(30)
+            closed.wait(30)
             _close(source, sink)
         elif kind == "drip":
             for byte in rest:
                 sink.sendall(bytes([byte]))
-                if self.closed.wait(0.05):
+                if closed.wait(0.05):
                     break
             _close(source, sink)
 

@@ -36,13 +36,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.seen.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
         self.server.routes.get(self.path.partition("?")[0], lambda h: h.send_error(404))(self)
 
+    do_HEAD = do_GET
+
     def give(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
         for name, value in {"content_type": "audio/wav", "content_length": str(len(body)), **headers}.items():
             if value:
                 self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command == "GET":
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         return

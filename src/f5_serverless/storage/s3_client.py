@@ -257,7 +257,7 @@ class S3Client:
 
     def _abort(self, place: Place, upload: str) -> None:
         try:
-            with self._within(ABORT_SECONDS):
+            with self._within(min(ABORT_SECONDS, self.options.total_seconds)):
                 self._call(place, "abort_multipart_upload", "clean up", UploadId=upload)
         except F5Error as error:
             log.warning("an unfinished upload stays in the store until its lifecycle rule removes it: %s", error.code)

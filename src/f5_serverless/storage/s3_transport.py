@@ -7,7 +7,9 @@ that only AWS knows are not sent: Backblaze B2 and others refuse them.
 
 from __future__ import annotations
 
+import functools
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -92,7 +94,6 @@ def make_client(options: S3Options, current: Callable[[], Deadline]) -> Any:
     try:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
-        from botocore.session import Session
     except ImportError as error:
         raise NotAvailable(
             "S3 needs the package boto3, which is not installed.", hint="Run `pip install 'f5-serverless[serve]'`."
@@ -111,17 +112,20 @@ def make_client(options: S3Options, current: Callable[[], Deadline]) -> Any:
         user_agent_extra=f"f5-serverless/{__version__}",
     )
     try:
-        session = Session()
-        region = options.region or region_of(options.endpoint) or session.get_config_variable("region") or "us-east-1"
-        client = session.create_client(
-            "s3",
-            region_name=region,
-            endpoint_url=options.endpoint or None,
-            aws_access_key_id=options.access_key or None,
-            aws_secret_access_key=options.secret_key or None,
-            aws_session_token=options.session_token or None,
-            config=config,
-        )
+        with _CREATING:  # a session makes one client at a time
+            session = _session()
+            region = (
+                options.region or region_of(options.endpoint) or session.get_config_variable("region") or "us-east-1"
+            )
+            client = session.create_client(
+                "s3",
+                region_name=region,
+                endpoint_url=options.endpoint or None,
+                aws_access_key_id=options.access_key or None,
+                aws_secret_access_key=options.secret_key or None,
+                aws_session_token=options.session_token or None,
+                config=config,
+            )
     except (BotoCoreError, ValueError) as error:
         raise StoreMisconfigured(
             f"The settings of the S3 store do not fit together ({type(error).__name__})."
@@ -129,6 +133,17 @@ def make_client(options: S3Options, current: Callable[[], Deadline]) -> Any:
     sender = _bounded_session(options, current)
     client.meta.events.register("before-send.s3", lambda request, **_: sender.send(request))
     return client
+
+
+_CREATING = threading.Lock()
+
+
+@functools.cache
+def _session() -> Any:
+    """One botocore session for the process: reading its service descriptions takes longer than most requests."""
+    from botocore.session import Session
+
+    return Session()
 
 
 def faults() -> tuple[type[Exception], ...]:
