@@ -54,6 +54,7 @@ class Settings:
     model: str = setting(
         "F5_MODEL", "F5TTS_v1_Base", "Model of the f5 engine: a name, or a directory with a checkpoint."
     )
+    hub_endpoint: str = setting("HF_ENDPOINT", "", "Address of the model hub or of a mirror; empty: the hub itself.")
     device: str = setting("F5_DEVICE", "auto", "Device of the models: auto, cpu, cuda or cuda:N.")
     dtype: str = setting("F5_DTYPE", "auto", "Precision of the f5 engine: auto, float32, float16 or bfloat16.")
     cpu_int8: bool = setting(
