@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import requests
 from tests.serve.conftest import Box
 
 from f5_serverless.serve import dev_queue
+from f5_serverless.serve.queue_faults import FAULTS
 
 KEY = {"Authorization": "Bearer anything"}
 
@@ -123,6 +125,11 @@ def test_the_command_prints_what_a_worker_needs_and_serves(tmp_path: Any) -> Non
     process.terminate()
     process.wait(10)
     process.stdout.close()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_documented(fault: str) -> None:
+    assert f"`{fault}`" in (Path(__file__).parents[2] / "docs" / "worker.md").read_text()
 
 
 @pytest.mark.parametrize("fault", ["nonsense=1", "done_500", "done_500=x", "done_500=2"])
