@@ -24,7 +24,7 @@ from f5_serverless.types import Word
 
 Frames = npt.NDArray[np.uint8]
 BACKGROUND = 0x3A5068
-FONT_PACKAGES = ("font_lato", "manimgx_fonts", "noto_cjk_sans_jp_bold")
+FONT_PACKAGES = ("font_roboto", "manimgx_fonts", "noto_cjk_sans_jp_bold")
 
 
 def _folder(package: str) -> Path:

@@ -68,8 +68,8 @@ STYLES: dict[str, SubtitleStyle] = {
             height=1080,
             layout="film",
             highlight=Highlight.NONE,
-            font="Lato",
-            size=72,
+            font="Roboto",
+            size=78,
             said=_WHITE,
             current=_WHITE,
             upcoming=_WHITE,
@@ -91,8 +91,8 @@ STYLES: dict[str, SubtitleStyle] = {
             height=1080,
             layout="film",
             highlight=Highlight.WORD,
-            font="Lato",
-            size=82,
+            font="Roboto",
+            size=86,
             said=_WHITE,
             current=0xFFD23F,
             upcoming=0xB4BAC4,
@@ -114,8 +114,8 @@ STYLES: dict[str, SubtitleStyle] = {
             height=1920,
             layout="social",
             highlight=Highlight.WORD,
-            font="Lato Black",
-            size=150,
+            font="Roboto Black",
+            size=160,
             said=_WHITE,
             current=0xFFE135,
             upcoming=_WHITE,
@@ -134,7 +134,7 @@ STYLES: dict[str, SubtitleStyle] = {
 }
 DEFAULT_STYLE = "clean"
 
-_CJK, _ARABIC, _HEBREW, _OTHER = 1.2, 1.2, 1.13, 1.13
+_CJK, _ARABIC, _HEBREW, _OTHER = 1.1, 1.12, 1.06, 1.06
 _SCRIPT_FONTS: dict[str, tuple[str, float]] = {
     "ja": ("Noto Sans CJK JP", _CJK),
     "ko": ("Noto Sans CJK KR", _CJK),
@@ -155,10 +155,10 @@ _SCRIPT_FONTS: dict[str, tuple[str, float]] = {
     "te": ("Noto Sans Telugu", _OTHER),
 }
 """Families for scripts that the presets' own font lacks, ASS sizes a font by its line height, and these
-have taller lines than Lato: the factor makes the letters as large again."""
+have taller lines than Roboto: the factor makes the letters as large again."""
 
 FONT_PACKAGES: dict[str, str] = {
-    "Lato": "fonts-lato",
+    "Roboto": "fonts-roboto",
     "Noto Sans CJK": "fonts-noto-cjk",
     "Noto Sans": "fonts-noto-core",
 }
