@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "config": set(),
-    "request": set(),
+    "request": {"text.lexicon"},
     "response": set(),
     "timeline": set(),
     "dubbing": set(),

@@ -55,6 +55,12 @@ def write_audio(audio: Audio, options: Options) -> bytes:
     return codec.encode(audio, options.audio_format)
 
 
+def data_url(audio: bytes, options: Options) -> str:
+    """A sound's file as a ``data:`` URL."""
+    mime = codec.FORMATS[options.audio_format].mime
+    return f"data:{mime};base64,{base64.b64encode(audio).decode('ascii')}"
+
+
 def inline(answer: Answer, files: Files, options: Options, limit: int) -> Answer:
     """The answer with its files inside. Raises `LimitExceeded` where that is more than ``limit`` bytes."""
     size = files.size * 4 // 3
@@ -66,8 +72,7 @@ def inline(answer: Answer, files: Files, options: Options, limit: int) -> Answer
         )
     sound = None
     if files.audio is not None:
-        mime = codec.FORMATS[options.audio_format].mime
-        sound = f"data:{mime};base64,{base64.b64encode(files.audio).decode('ascii')}"
+        sound = data_url(files.audio, options)
     return replace(
         answer, audio=sound, subtitles={name: content.decode("utf-8") for name, content in files.subtitles.items()}
     )

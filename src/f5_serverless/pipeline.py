@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +22,28 @@ from f5_serverless.config import Settings
 from f5_serverless.request import Limits, Request, parse_request
 from f5_serverless.response import Answer
 from f5_serverless.services import Services, open_services
-from f5_serverless.stages import Job, OnTake, Stopwatch
+from f5_serverless.stages import Job, Stopwatch
 from f5_serverless.storage.manifest import Manifest
-from f5_serverless.types import OnProgress, no_progress
+from f5_serverless.synthesis import Take
+from f5_serverless.types import Chunk, OnProgress, no_progress
 
 __all__ = ["Services", "limits_of", "open_services", "run", "run_job", "warm_up"]
 
 
+OnChunk = Callable[[dict[str, Any]], None]
+
+
 def run_job(
-    payload: object, services: Services, progress: OnProgress = no_progress, on_take: OnTake | None = None
+    payload: object, services: Services, progress: OnProgress = no_progress, on_chunk: OnChunk | None = None
 ) -> dict[str, Any]:
     """Carries out a job's ``input``. Returns the answer as JSON-ready data; raises `F5Error`.
 
-    ``on_take`` gets each chunk and its finished take, in order, while the job goes on. An ``input`` with an
-    ``action`` is carried out by `actions`.
+    ``on_chunk`` gets each finished chunk as JSON-ready data (`stages.chunk_event`), in order, while the job goes on,
+    where the request says ``stream``. An ``input`` with an ``action`` is carried out by `actions`.
     """
     if isinstance(payload, Mapping) and "action" in payload:
         return run_action(payload, services, progress)
-    return run(parse_request(payload, limits_of(services.settings)), services, progress, on_take).to_dict()
+    return run(parse_request(payload, limits_of(services.settings)), services, progress, on_chunk).to_dict()
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -48,9 +52,14 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def run(
-    request: Request, services: Services, progress: OnProgress = no_progress, on_take: OnTake | None = None
+    request: Request, services: Services, progress: OnProgress = no_progress, on_chunk: OnChunk | None = None
 ) -> Answer:
     """Carries out a request. Temporary files go when it ends, however it ends."""
+
+    def on_take(chunk: Chunk, take: Take) -> None:
+        if on_chunk is not None and request.options.stream:
+            on_chunk(stages.chunk_event(chunk, take, request.options))
+
     work = {"speak": _speak, "subtitle": _subtitle, "revoice": _revoice}[request.mode]
     with tempfile.TemporaryDirectory(prefix="f5-job-") as directory:
         job = Job(
@@ -59,7 +68,7 @@ def run(
             scratch=Path(directory),
             watch=Stopwatch(progress),
             progress=progress,
-            on_take=on_take or (lambda chunk, take: None),
+            on_take=on_take,
             warnings=list(request.warnings),
         )
         return work(job)

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from f5_serverless.errors import Contradiction, InputError, LimitExceeded, UnknownField
+from f5_serverless.text.lexicon import check_lexicon
 
 Mode: TypeAlias = Literal["speak", "revoice", "subtitle"]
 SubtitleFormat: TypeAlias = Literal["ass", "srt", "vtt", "json"]
@@ -92,6 +93,9 @@ class Options(BaseModel):
         None, description="An SRT or WebVTT file that is spoken at its times (mode revoice, instead of audio_url)."
     )
     stream: bool = Field(False, description="Whether the worker hands out finished chunks as they come.")
+    url_expires: int | None = Field(
+        None, ge=60, le=604_800, description="How long signed addresses in the answer stay valid, in seconds."
+    )
     return_: Literal["url", "inline"] = Field(
         "url",
         alias="return",
@@ -102,6 +106,11 @@ class Options(BaseModel):
     @classmethod
     def _ref_text(cls, value: str | None) -> str | None:
         return value if value is None else no_control_characters(value, allowed="\n\r\t")
+
+    @field_validator("lexicon")
+    @classmethod
+    def _lexicon(cls, value: dict[str, str]) -> dict[str, str]:
+        return check_lexicon(value)
 
     @field_validator("cues_url")
     @classmethod

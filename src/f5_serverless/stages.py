@@ -21,8 +21,8 @@ from f5_serverless.casting import prepare_voice
 from f5_serverless.config import Settings
 from f5_serverless.engines.base import AlignItem, Synthesizer
 from f5_serverless.errors import EngineUnavailable, InputError, NotAvailable, Unverified
-from f5_serverless.request import Request
-from f5_serverless.response import Answer
+from f5_serverless.request import Options, Request
+from f5_serverless.response import Answer, word_to_dict
 from f5_serverless.services import Services
 from f5_serverless.storage.cache import cache_key
 from f5_serverless.storage.manifest import ChunkSource, Manifest, VoiceSource
@@ -365,7 +365,7 @@ def finish(job: Job, key: str, answer: Answer, files: delivery.Files, manifest: 
     if options.return_ == "inline":
         return delivery.inline(answer, files, options, job.settings.max_inline_bytes)
     with job.watch.stage("store"):
-        return delivery.store(answer, files, options, key, manifest, job.services.store, job.settings.url_expires)
+        return delivery.store(answer, files, options, key, manifest, job.services.store, expires(job))
 
 
 # ------------------------------------------------------------------------------------------------------ nothing twice
@@ -378,7 +378,7 @@ def understood(job: Job) -> dict[str, Any]:
         "text": job.request.text,
         "seed": job.request.seed,
         "options": job.request.options.model_dump(
-            mode="json", by_alias=True, exclude={"return_", "stream", "cues_url"}
+            mode="json", by_alias=True, exclude={"return_", "stream", "cues_url", "url_expires"}
         ),
         "sources": dict(sorted(job.sources.items())),
         "lexicon": dict(sorted(job.services.lexicon.items())),
@@ -405,7 +405,29 @@ def known(job: Job, key: str) -> Answer | None:
     if job.request.options.return_ == "inline":
         return None
     with job.watch.stage("lookup"):
-        return delivery.find(key, job.services.store, job.settings.url_expires)
+        return delivery.find(key, job.services.store, expires(job))
+
+
+def expires(job: Job) -> int:
+    """Seconds for which signed addresses in the answer stay valid."""
+    return job.request.options.url_expires or job.settings.url_expires
+
+
+def chunk_event(chunk: Chunk, take: Take, options: Options) -> dict[str, Any]:
+    """One finished chunk for a streaming caller: its sound as a ``data:`` URL, its words in seconds from its start.
+
+    ``pause_after``: the silence that follows it in the whole. Loudness is set for the whole only.
+    """
+    words = displayed_words(chunk, take.alignment, 0.0, take.audio.duration)
+    return {
+        "chunk": chunk.index,
+        "text": chunk.text,
+        "audio": delivery.data_url(delivery.write_audio(take.audio, options), options),
+        "duration": round(take.audio.duration, 3),
+        "pause_after": chunk.pause_after,
+        "words": [word_to_dict(word) for word in words],
+        "seed": take.seed,
+    }
 
 
 def versions() -> dict[str, str]:

@@ -1,19 +1,56 @@
 """The worker with the real pipeline behind it: what `handler.py` runs, in whichever Python it ends up.
 
-`main` reads the settings, opens the services once, and serves jobs until it is told to end. ``python -m
-f5_serverless.serve.entry`` is the same for an environment that was entered by `exec_into`.
+`prepare` enters the environment on the volume where one is wanted; models are downloaded at the same time. `main` opens
+the services once and serves jobs until it is told to end.
 """
 
 from __future__ import annotations
 
-import os
+import json
+import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Callable, MutableMapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from f5_serverless.config import Settings
-from f5_serverless.serve.fitness import Check, gpu_check
+from f5_serverless.errors import F5Error
+from f5_serverless.serve.fitness import Check, gpu_check, volume_check
 from f5_serverless.serve.job import JobContext, JobRunner
+
+if TYPE_CHECKING:
+    from f5_serverless.runtime.lease import Use
+
+log = logging.getLogger(__name__)
+
+
+def prepare(environ: MutableMapping[str, str], argv: Sequence[str]) -> Use | None:
+    """Makes sure that the worker runs in the right Python; ``argv`` is what runs again there.
+
+    Returns when that is this process: what keeps the environment from being collected, or None. Ends the process
+    with the reason where there can be no worker.
+    """
+    from f5_serverless.runtime import enter
+
+    try:
+        settings = Settings.from_env(environ)
+        logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(message)s")
+        return enter.enter(settings, environ, argv, [_download(settings)])
+    except F5Error as error:
+        sys.exit(json.dumps({"error": error.to_dict()}))
+
+
+def _download(settings: Settings) -> Callable[[], object]:
+    """Gets the model where it is one of the table and not there yet."""
+
+    def run() -> None:
+        from f5_serverless.runtime import model_download, models
+
+        if "/" not in settings.model and settings.engine != "preview":
+            log.info("%s", models.notice(models.model_named(settings.model)))
+            model_download.pull(settings.model, Path(settings.models_dir), endpoint=settings.hub_endpoint or None)
+
+    return run
 
 
 def load(settings: Settings) -> JobRunner:
@@ -24,24 +61,33 @@ def load(settings: Settings) -> JobRunner:
     warm_up(services)
 
     def run(context: JobContext) -> dict[str, Any]:
-        return run_job(context.input, services, context.progress)
+        return run_job(context.input, services, context.progress, context.emit)
 
     return run
 
 
 def checks(settings: Settings) -> list[Check]:
     """What must be true of this machine before it takes a job."""
-    return [gpu_check(required=settings.engine == "f5")]
+    found = [gpu_check(required=settings.engine == "f5" and settings.device != "cpu"), Check("store", _store(settings))]
+    if settings.use_lease:  # entered from the volume, so there is one
+        found.append(volume_check(settings.volume_root))
+    return found
 
 
-def main(environ: MutableMapping[str, str] | None = None) -> int:
+def _store(settings: Settings) -> Callable[[], object]:
+    """Whether the store would take a result."""
+
+    def run() -> None:
+        from f5_serverless.storage.outputs import open_store
+
+        open_store(settings).check()
+
+    return run
+
+
+def main(environ: MutableMapping[str, str]) -> int:
     """Serves jobs; returns the exit code. The SDK reads ``--test_input`` and ``--rp_serve_api`` from ``sys.argv``."""
     from f5_serverless.serve.worker import run_worker
 
-    variables = os.environ if environ is None else environ
-    settings = Settings.from_env(variables)
-    return run_worker(settings, lambda: load(settings), environ=variables, checks=checks(settings))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    settings = Settings.from_env(environ)
+    return run_worker(settings, lambda: load(settings), environ=environ, checks=checks(settings))
