@@ -38,6 +38,12 @@ def test_stream_yields_each_piece_then_the_whole(endpoint: Any) -> None:
     assert job.output() == whole
 
 
+def test_a_whole_too_large_for_the_stream_is_still_the_output(steady: Box) -> None:
+    job = steady.finished(steady.submit(steps=1, size=2_000_000, options={"stream": True}))
+    assert [piece["output"] for piece in job.stream] == [{"chunk": 0}, {"final": None}]
+    assert len(job.output["padding"]) == 2_000_000
+
+
 def test_health_counts(steady: Box, endpoint: Any) -> None:
     endpoint.run_sync({"input": {"echo": 1}})
     health = endpoint.health()

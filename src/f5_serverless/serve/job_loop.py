@@ -15,6 +15,7 @@ It knows no models and no audio.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import signal
 import time
@@ -36,6 +37,7 @@ T = TypeVar("T")
 
 _POLL_SECONDS = 90.0
 _BODY_OVERHEAD = 1024
+_PASSES_PER_CLEANING = 20
 
 
 @dataclass(frozen=True)
@@ -319,14 +321,15 @@ class JobLoop:
     async def _resend(self) -> None:
         """Offers what earlier jobs, or killed workers, left in the outbox. Also keeps the heartbeat alive."""
         others_after = 2 * self._times.result_seconds
-        while True:
+        for passes in itertools.count():
             if self._heartbeat is not None:
                 self._heartbeat.ensure()
             waiting = await self._outboxed(lambda outbox: list(outbox.pending(self._sdk.worker_id, others_after)))
             for record in waiting or ():
                 if record.job_id not in self._jobs and not await self._offer(record):
                     break
-            await self._outboxed(lambda outbox: outbox.clean())
+            if passes % _PASSES_PER_CLEANING == 0:  # looks at every file, which is slow on a volume
+                await self._outboxed(lambda outbox: outbox.clean())
             await asyncio.sleep(self._times.resend_seconds)
 
     async def _outboxed(self, use: Callable[[Outbox], T]) -> T | None:

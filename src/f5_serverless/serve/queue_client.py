@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ASYNC_RESULT_BYTES = 10_000_000
 SYNC_RESULT_BYTES = 20_000_000
+PIECE_BYTES = 1_000_000
 _POST_SECONDS = 60.0
 _EVENT_SECONDS = 5.0
 
@@ -76,7 +77,14 @@ class QueueClient:
         return await self._post(self._done_url, job_id, body, False, _EVENT_SECONDS)
 
     async def piece(self, job_id: str, output: dict[str, Any]) -> Outcome:
-        """One try to send one piece of a streamed answer."""
+        """One try to send one piece of a streamed answer; the queue takes up to `PIECE_BYTES`.
+
+        A larger last piece goes as ``{"final": null}``: the whole answer is the job's output anyway.
+        """
+        if len(json.dumps(output, ensure_ascii=False).encode("utf-8", "replace")) > PIECE_BYTES - 100:
+            if "final" not in output:
+                return Outcome.REFUSED
+            output = {"final": None}
         return await self._post(self._stream_url, job_id, {"output": output}, False, _POST_SECONDS)
 
     async def _post(self, url: str, job_id: str, body: dict[str, Any], stream: bool, seconds: float) -> Outcome:

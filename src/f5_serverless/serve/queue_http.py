@@ -223,6 +223,8 @@ class DevQueue:
     async def job_stream(self, request: web.Request) -> web.StreamResponse:
         self.state.requests["stream"] += 1
         body = await _posted(request)
+        if len(await request.read()) > self.state.rules.max_piece_bytes:
+            raise _refused(400, "stream piece is too large")
         if self.faults.strikes("stream_500"):
             raise _refused(500, "fault on demand")
         self.state.piece(self._job(request), body.get("output"))

@@ -33,6 +33,7 @@ class QueueRules:
     keep_sync: float = 60.0
     max_async_bytes: int = 10_000_000
     max_sync_bytes: int = 20_000_000
+    max_piece_bytes: int = 1_000_000
     poll_seconds: float = 20.0
     """How long an unanswered request for a job, or for stop signals, is held open."""
 
