@@ -120,7 +120,7 @@ for speech in engine.synthesize(make_voice(), make_items()[3:5], SETTINGS, no_pr
 
 
 def test_batch_of_eight_equals_one_by_one_in_both_layouts(engine: F5TTSEngine) -> None:
-    from f5_serverless.f5.batching import bucket_of
+    from f5_serverless.f5.layout import bucket_of
 
     voice = make_voice()
     reference = engine._reference(voice)

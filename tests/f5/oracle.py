@@ -48,11 +48,17 @@ def _without_extension() -> Iterator[None]:
         yield
 
 
+def package() -> Path:
+    """The folder of the official package; the test fails where it is not installed."""
+    if not (ROOT / "f5_tts").is_dir():
+        pytest.fail(f"The official package is not there to compare with. Run: {COMMAND}", pytrace=False)
+    return ROOT / "f5_tts"
+
+
 @cache
 def official() -> SimpleNamespace:
     """The official modules: ``dit``, ``cfm``, ``modules``, ``utils``, and ``vocos``; ``vocab`` is their vocabulary."""
-    if not (ROOT / "f5_tts").is_dir():
-        pytest.fail(f"The official package is not there to compare with. Run: {COMMAND}", pytrace=False)
+    folder = package()
     if str(ROOT) not in sys.path:
         sys.path.append(str(ROOT))
     with _without_extension():
@@ -61,14 +67,14 @@ def official() -> SimpleNamespace:
     _stand_in("librosa", filters={"mel": None})
     _stand_in("encodec", **{"": {"EncodecModel": None}})
     if "f5_tts.model" not in sys.modules:
-        package = types.ModuleType("f5_tts.model")
-        package.__path__ = [str(ROOT / "f5_tts" / "model")]
-        sys.modules["f5_tts.model"] = package
+        model = types.ModuleType("f5_tts.model")
+        model.__path__ = [str(folder / "model")]
+        sys.modules["f5_tts.model"] = model
     return SimpleNamespace(
         dit=importlib.import_module("f5_tts.model.backbones.dit"),
         cfm=importlib.import_module("f5_tts.model.cfm"),
         modules=importlib.import_module("f5_tts.model.modules"),
         utils=importlib.import_module("f5_tts.model.utils"),
         vocos=importlib.import_module("vocos"),
-        vocab=ROOT / "f5_tts" / "infer" / "examples" / "vocab.txt",
+        vocab=folder / "infer" / "examples" / "vocab.txt",
     )

@@ -64,6 +64,7 @@ class F5TTSEngine:
     name = "f5"
     sample_rate = SAMPLE_RATE
     clones = True
+    languages: frozenset[str] | None = None
 
     def __init__(
         self,

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-BUCKET = 64
-"""Padded lengths are multiples of this many frames (0.7 s): at most 31 captured graphs for chunks up to 20 s."""
+from f5_serverless.f5.layout import bucket_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +29,6 @@ class Batch:
         return Batch(first, self.padded_to, min(self.fill, middle)), Batch(
             second, self.padded_to, min(self.fill, middle)
         )
-
-
-def bucket_of(frames: int) -> int:
-    """The length to which ``frames`` are padded."""
-    return -(-frames // BUCKET) * BUCKET
 
 
 def plan_batches(frames: Sequence[int], max_frames: int, *, padded: bool, exact: bool = False) -> list[Batch]:

@@ -196,6 +196,9 @@ def convert_vocoder(source: Path, target: Path) -> None:
     try:
         save_file(state, aside)
         os.replace(aside, target)
+    except Exception as error:
+        os.unlink(aside)
+        raise ModelError(f"{target.name} could not be written: {error}", hint="Free some space.") from error
     except BaseException:
         os.unlink(aside)
         raise

@@ -37,7 +37,8 @@ TEMPO_LIMITS = (0.5, 2.0)
 
 _VOWELS = frozenset("aeiouyæœøıαεηιουωаеёиоуыэюяіїєўәөүұ")
 _SILENT_E = re.compile(r"(?<=[^aeiouy])e(?=\b)|(?<=[^aeiouytd])ed\b")
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d", re.UNICODE)
+_LETTER = r"(?:[^\W\d_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e31-\u0e4e])"
+_WORD = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)*|\d")
 _CLAUSE = re.compile(r"[,;:，、；：—–،؛]|(?<=\s)-(?=\s)|…")
 _SENTENCE = re.compile(r"[.!?。！？؟।]+(?=\s|$|[^\x00-\x7f])|[。！？।]")
 _SMALL_KANA = frozenset("ゃゅょァィゥェォャュョぁぃぅぇぉゎヮ")

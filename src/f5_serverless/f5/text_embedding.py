@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from f5_serverless.f5.config import ModelConfig
+from f5_serverless.f5.layout import convolve_one
 
 FILLER = 0
 """Row of the embedding table that stands for "no character here". Token ids of the vocabulary are shifted by one."""
@@ -43,7 +44,7 @@ class ConvNeXtV2Block(nn.Module):
         self.pwconv2 = nn.Linear(inner, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.dwconv(x.transpose(1, 2)).transpose(1, 2)
+        y = convolve_one(self.dwconv, x.transpose(1, 2)).transpose(1, 2)
         y = self.grn(F.gelu(self.pwconv1(self.norm(y))))
         out: Tensor = x + self.pwconv2(y)
         return out

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from f5_serverless.errors import ModelError
+from f5_serverless.f5.layout import convolve_one
 from f5_serverless.f5.mel import HOP
 
 MAX_MAGNITUDE = 1e2
@@ -30,7 +31,7 @@ class ConvNeXtBlock(nn.Module):
         self.gamma = nn.Parameter(torch.empty(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.norm(self.dwconv(x).transpose(1, 2))
+        y = self.norm(convolve_one(self.dwconv, x).transpose(1, 2))
         y = self.gamma * self.pwconv2(F.gelu(self.pwconv1(y)))
         out: Tensor = x + y.transpose(1, 2)
         return out
@@ -47,7 +48,7 @@ class Backbone(nn.Module):
         self.final_layer_norm = nn.LayerNorm(dim, eps=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.norm(self.embed(x).transpose(1, 2)).transpose(1, 2)
+        x = self.norm(convolve_one(self.embed, x).transpose(1, 2)).transpose(1, 2)
         for block in self.convnext:
             x = block(x)
         out: Tensor = self.final_layer_norm(x.transpose(1, 2))
