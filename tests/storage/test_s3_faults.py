@@ -59,6 +59,17 @@ class Worker:
         self.outcomes[f"{name} ok"] += 1
         return True
 
+    def look(self, key: str, whole: tuple[bytes | None, ...], seed: int) -> None:
+        """The object is one of ``whole``. rclone removes the old file before it moves the new one to its place, and may
+        still be at it when the client has given up: nothing is then seen for a moment, but never a part."""
+        for _ in range(100):
+            seen = self.direct.read(key)
+            if seen in whole:
+                return
+            assert seen is None, (seed, len(seen))
+            time.sleep(0.05)
+        raise AssertionError((seed, "the object stays away"))
+
     def round(self, seed: int) -> None:
         dice = random.Random(seed)
         key = f"k/{seed}.bin"
@@ -67,8 +78,7 @@ class Worker:
         if old is not None:
             self.direct.put(key, old)
         stored = self.attempt("put", dice, len(new), lambda: self.harmed.put(key, new))
-        seen = self.direct.read(key)
-        assert seen == new if stored else seen in (old, new), (seed, stored, len(new), seen and len(seen))
+        self.look(key, (new,) if stored else (old, new), seed)
         self.direct.put(key, new)
         target = self.folder / f"got-{seed}"
         read = self.attempt("get", dice, len(new), lambda: self.harmed.get(key, target))

@@ -7,7 +7,9 @@ key id, a signature or a URL with a query.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from f5_serverless.errors import (
@@ -24,6 +26,9 @@ from f5_serverless.errors import (
     StoreMissing,
     StoreUnreachable,
 )
+
+SKEW_SECONDS = 14 * 60.0
+now = time.time
 
 
 class Changed(Exception):
@@ -150,8 +155,20 @@ def explain(error: Exception, what: str, *, field: str | None, source: bool) -> 
     return kind(f"Could not {what}: {meaning.text}{detail}.", field=field, retryable=meaning.retryable)
 
 
+def _clock_is_wrong(error: Exception) -> bool:
+    """Whether the store's own clock, in the answer's ``Date``, is too far from ours: some stores only say "denied"."""
+    response: Any = getattr(error, "response", None) or {}
+    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return date is not None and abs(parsedate_to_datetime(date).timestamp() - now()) > SKEW_SECONDS
+    except ValueError:
+        return False  # no date that can be read: then it says nothing
+
+
 def _meaning(error: Exception) -> _Meaning | None:
     status, code = status_and_code(error)
+    if status in (400, 401, 403) and _clock_is_wrong(error):
+        return _CLOCK
     if code or status:
         return _CODES.get(code) or _STATUS.get(status) or (_BUSY if status >= 500 or status == 0 else _ODD)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
