@@ -76,7 +76,7 @@ KINDS = ("dropped", "doubled", "swapped", "foreign", "leaked", "cut")
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """``words`` were asked for; ``audio`` came. ``fault`` is one of `KINDS` or "clean"; ``detail`` says what was done."""
+    """``words`` were asked for; ``audio`` came. ``fault``: one of `KINDS` or "clean"; ``detail``: what was done."""
 
     words: tuple[str, ...]
     audio: Audio

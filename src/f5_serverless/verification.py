@@ -4,23 +4,27 @@ In: the words that should be heard, their alignment, the sound, and what was rea
 witnesses are a recogniser that does not know the text (``heard``), a guided reader that knows it and says where the
 sound departs from it (``reading``; English), and the sound itself (length of words, silence inside speech). No single
 one is trusted where others contradict it: a small recogniser mishears names, and a guided reader mishears
-unusual voices. Pure functions; the models come in from outside, bundled by `Checker`.
+unusual voices. Pure functions; the models come in from outside, bundled by `checker.Checker`.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from f5_serverless.types import Alignment, Audio, Finding, OnProgress, Transcript
+from f5_serverless.types import Alignment, Audio, Finding
 from f5_serverless.wordmatch import INSERTED, MISSING, REPLACED, SAME, compare, distance, fold
 
+REPEATED = "repeated"
 ADVICE = "Synthesise the chunk again with another seed."
 FOREIGN_PHONES, FOREIGN_SECONDS = 3, 0.18  # a foreign stretch shorter than this is a reader's slip
 NEAR = 2  # words; two witnesses that differ by no more speak of the same place
-UNCLEAR = 0.2  # a reader that departs from more than this share of the words does not understand the voice
-STRONG = 3  # words in a row that only the recogniser misses or adds, and it is believed alone
+GAIN = 4.0  # log probability by which a recogniser must prefer what it wrote to the text, to be believed …
+GAIN_NEAR, GAIN_DENIED = 1.5, 8.0  # … where a trusted reader departs there too; … where it follows the text
+GAIN_READER = -2.0  # the same for a departure that only an untrusted reader reports
+STRONG = 2  # words in a row that a recogniser that gives no probabilities must miss or add, to be believed alone
 LEAST_WORD, LONGEST_LETTER, LONGEST_WORD = 0.03, 0.35, 1.2  # seconds: of a word; per letter, and on top of it
 FRAME = 0.01  # seconds
 SILENCE, SILENCE_DB = 0.3, -50.0  # a silence this long inside a word (s), this far below the loud frames (dB)
@@ -63,17 +67,32 @@ class ChunkVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
-    """One departure from the text: ``kind``, the expected words ``first`` to ``last``, the ``heard`` ones."""
+class Event:
+    """One departure from the text: ``kind``, the expected words ``first`` to ``last``, what was ``heard`` instead.
+
+    ``source``: "recogniser" or "reader". ``gain``: by how much (log probability) the recogniser prefers the text with
+    this departure to the text without it; None where it was not asked. ``near``: the other witness departs there too.
+    """
 
     kind: str
     first: int
     last: int
     heard: tuple[str, ...] = ()
+    source: str = "recogniser"
+    gain: float | None = None
+    near: bool = False
 
     @property
     def size(self) -> int:
         return max(self.last - self.first, len(self.heard))
+
+
+class Judge(Protocol):
+    """A recogniser that has heard the chunk: what it wrote, and the log probability of any other text."""
+
+    @property
+    def text(self) -> str: ...
+    def likelihood(self, text: str) -> float: ...
 
 
 def verify(
@@ -82,127 +101,166 @@ def verify(
     audio: Audio,
     heard: str | None,
     *,
+    judge: Judge | None = None,
     reading: GuidedReading | None = None,
+    reader_trusted: bool = True,
     ref_text: str | None = None,
     language: str = "en",
 ) -> ChunkVerdict:
     """The verdict on one chunk. ``expected``: its spoken words; ``heard``: a recogniser's text, or None.
 
-    Without any witness (``heard`` and ``reading`` None) only the sound is judged, and ``wer`` is 0.
+    ``judge`` answers how well other texts would fit; ``reading`` is the guided reader's; ``reader_trusted`` says
+    whether it understands this voice. Without any witness only the sound is judged, and ``wer`` is 0.
     """
     if not expected:
         return ChunkVerdict(True, 0.0, (), 1.0)
-    folded, owners = _folded(expected, language)
-    blind = None if heard is None else _blind_events(folded, owners, fold(heard, language))
-    guided = None if reading is None else _guided_events(reading, len(expected))
-    faults = _agreed(blind, guided, len(expected))
+    events = weigh(expected, heard, judge=judge, reading=reading, language=language)
+    faults = believed(events, reader_trusted)
     findings = [_finding(event, expected, ref_text, language) for event in faults]
     findings += _sound_findings(alignment, audio)
-    errors = _errors(blind if blind is not None else guided or [])
-    doubts = _errors(guided or []) if blind is not None else 0
-    wer = errors / len(expected)
-    wrong = sum(finding.severity == "error" for finding in findings)
-    score = 1.0 / (1.0 + wrong + 0.5 * wer * len(expected) + 0.1 * doubts)
-    return ChunkVerdict(wrong == 0, wer, tuple(findings), score)
+    witness = "reader" if heard is None else "recogniser"
+    errors = sum(event.size for event in events if event.source == witness)
+    wer = min(1.0, errors / len(expected))
+    wrong = sum(event.size for event in faults) + sum(f.severity == "error" for f in findings[len(faults) :])
+    return ChunkVerdict(wrong == 0, wer, tuple(findings), 1.0 / (1.0 + wrong + 0.2 * errors))
 
 
-def _folded(expected: Sequence[str], language: str) -> tuple[list[str], list[int]]:
-    """The expected words folded, and for each the index of the word it comes from, with the end as a last entry."""
-    words: list[str] = []
-    owners: list[int] = []
-    for index, word in enumerate(expected):
-        for part in fold(word, language):
-            words.append(part)
-            owners.append(index)
-    return words, [*owners, len(expected)]
+# --------------------------------------------------------------------------------------------------- the witnesses
 
 
-def _blind_events(expected: Sequence[str], owners: Sequence[int], heard: Sequence[str]) -> list[_Event]:
-    """Where the recogniser's text departs from the expected one, neighbours joined, as positions of whole words."""
-    events: list[_Event] = []
-    for step in compare(expected, heard):
+def weigh(
+    expected: Sequence[str],
+    heard: str | None,
+    *,
+    judge: Judge | None = None,
+    reading: GuidedReading | None = None,
+    language: str = "en",
+) -> list[Event]:
+    """All departures that any witness reports, each with what the other thinks of it."""
+    guided = [] if reading is None else guided_events(reading, len(expected))
+    if heard is None:
+        return guided
+    raw = heard.split()
+    blind = _blind_events(expected, raw, language)
+    written = 0.0 if judge is None or not (blind or guided) else judge.likelihood(heard)
+    weighed = []
+    for event, first, last in blind:
+        gain = None
+        if judge is not None:
+            without = " ".join([*raw[:first], *expected[event.first : event.last], *raw[last:]])
+            gain = written - judge.likelihood(without)
+        weighed.append(replace(event, gain=gain, near=any(_near(event, other) for other in guided)))
+    for event in guided:
+        near = any(_near(event, other) for other, _, _ in blind)
+        gain = None
+        if judge is not None and not near and "…" not in event.heard:
+            with_it = " ".join([*expected[: event.first], *event.heard, *expected[event.last :]])
+            gain = judge.likelihood(with_it) - judge.likelihood(" ".join(expected))
+        weighed.append(replace(event, gain=gain, near=near))
+    return weighed
+
+
+def believed(events: Sequence[Event], reader_trusted: bool) -> list[Event]:
+    """The departures that count as faults: each needs its witness's word and must not be denied by the other."""
+    return [
+        event
+        for event in events
+        if (_blind_counts if event.source == "recogniser" else _guided_counts)(event, reader_trusted)
+    ]
+
+
+def _blind_counts(event: Event, reader_trusted: bool) -> bool:
+    if event.gain is None:
+        return event.near or not reader_trusted or event.size >= STRONG
+    if not reader_trusted:
+        return event.gain >= GAIN
+    return event.gain >= (GAIN_NEAR if event.near else GAIN_DENIED)
+
+
+def _guided_counts(event: Event, reader_trusted: bool) -> bool:
+    return reader_trusted or (event.gain is not None and event.gain >= GAIN_READER)
+
+
+def _blind_events(expected: Sequence[str], raw: Sequence[str], language: str) -> list[tuple[Event, int, int]]:
+    """Where the recogniser's words depart from the expected ones, neighbours joined; each with its range in ``raw``."""
+    words, owners = _folded(expected, language)
+    heard, heard_owners = _folded(raw, language)
+    spans: list[list[int]] = []
+    for step in compare(words, heard):
         if step.kind == SAME:
             continue
-        words = tuple(heard[step.heard_first : step.heard_last])
-        last = events[-1] if events else None
-        if last is not None and last.last == step.first and last.kind == step.kind:
-            events[-1] = _Event(step.kind, last.first, step.last, last.heard + words)
+        if spans and spans[-1][1] == step.first and spans[-1][3] == step.heard_first:
+            spans[-1][1], spans[-1][3] = step.last, step.heard_last
         else:
-            events.append(_Event(step.kind, step.first, step.last, words))
-    return [_owned(_named(event, expected), owners) for event in events]
-
-
-def _owned(event: _Event, owners: Sequence[int]) -> _Event:
-    """``event`` with positions of folded words turned into positions of the words they come from."""
-    first = owners[event.first]
-    last = owners[event.last - 1] + 1 if event.last > event.first else first
-    return _Event(event.kind, first, last, event.heard)
-
-
-def _named(event: _Event, expected: Sequence[str]) -> _Event:
-    """An insertion that repeats its neighbourhood is a repetition."""
-    if event.kind == INSERTED:
-        near = expected[max(0, event.first - len(event.heard) - 1) : event.first + len(event.heard) + 1]
-        if all(any(distance(word, other) < 0.2 for other in near) for word in event.heard):
-            return _Event("repeated", event.first, event.last, event.heard)
-    return event
-
-
-def _guided_events(reading: GuidedReading, count: int) -> list[_Event]:
-    """Where the guided reader left the text. Short foreign stretches without a missing word are its slips."""
-    keys, heard = list(reading.keys), list(reading.heard)
-    solid = [h for h in heard if h.key or (h.phones >= FOREIGN_PHONES and h.end - h.start >= FOREIGN_SECONDS)]
-    owners = [*reading.owners, count]
-    events: list[_Event] = []
-    for kind, first, last, one, other in _exact_steps(keys, [h.key for h in solid]):
-        words = tuple(h.key or "…" for h in solid[one:other])
-        if kind == INSERTED and all(word in keys[max(0, first - 2) : first + 2] for word in words):
-            kind = "repeated"
-        end = owners[last - 1] + 1 if last > first else owners[first]
-        events.append(_Event(kind, owners[first], end, words))
+            spans.append([step.first, step.last, step.heard_first, step.heard_last])
+    events = []
+    for first, last, one, other in spans:
+        kind = INSERTED if first == last else MISSING if one == other else REPLACED
+        said = tuple(heard[one:other])
+        if kind == INSERTED and _repeats(said, words, first):
+            kind = REPEATED
+        start, end = _owned(first, last, owners)
+        raw_start, raw_end = _owned(one, other, heard_owners)
+        events.append((Event(kind, start, end, said), raw_start, raw_end))
     return events
 
 
-def _exact_steps(expected: Sequence[str], heard: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
-    """Departures between two lists of dictionary keys, by longest common subsequence."""
-    import difflib
-
-    names = {"delete": MISSING, "insert": INSERTED, "replace": REPLACED}
-    matcher = difflib.SequenceMatcher(None, expected, heard, autojunk=False)
-    return [(names[tag], a, b, c, d) for tag, a, b, c, d in matcher.get_opcodes() if tag in names]
+def _repeats(said: Sequence[str], words: Sequence[str], place: int) -> bool:
+    """Whether an insertion only says again what stands beside it."""
+    near = words[max(0, place - len(said) - 1) : place + len(said) + 1]
+    return all(any(distance(word, other) < 0.2 for other in near) for word in said)
 
 
-def _agreed(blind: list[_Event] | None, guided: list[_Event] | None, count: int) -> list[_Event]:
-    """The departures to believe."""
-    if blind is None:
-        return guided or []
-    if guided is None:
-        return blind
-    if not guided:  # it follows the text word by word: a recogniser alone must be very sure
-        return [event for event in blind if event.size >= STRONG and event.kind != REPLACED]
-    if sum(event.size for event in guided) <= max(3, UNCLEAR * count):
-        near = [e for e in blind if any(_near(e, other) for other in guided)]
-        return near or guided
-    return blind
+def _owned(first: int, last: int, owners: Sequence[int]) -> tuple[int, int]:
+    """A range of folded words as a range of the words they come from."""
+    start = owners[first]
+    return start, owners[last - 1] + 1 if last > first else start
 
 
-def _near(one: _Event, other: _Event) -> bool:
+def _folded(words: Sequence[str], language: str) -> tuple[list[str], list[int]]:
+    """``words`` folded, and for each the index of the word it comes from, with the end as a last entry."""
+    folded: list[str] = []
+    owners: list[int] = []
+    for index, word in enumerate(words):
+        for part in fold(word, language):
+            folded.append(part)
+            owners.append(index)
+    return folded, [*owners, len(words)]
+
+
+def guided_events(reading: GuidedReading, count: int) -> list[Event]:
+    """Where the guided reader left the text. Short foreign stretches without a missing word are its slips."""
+    keys, owners = list(reading.keys), [*reading.owners, count]
+    solid = [h for h in reading.heard if h.key or (h.phones >= FOREIGN_PHONES and h.end - h.start >= FOREIGN_SECONDS)]
+    matcher = difflib.SequenceMatcher(None, keys, [h.key for h in solid], autojunk=False)
+    events = []
+    for tag, first, last, one, other in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        said = tuple(h.key or "…" for h in solid[one:other])
+        kind = {"delete": MISSING, "insert": INSERTED, "replace": REPLACED}[tag]
+        if kind == INSERTED and all(
+            word in keys[max(0, first - len(said) - 1) : first + len(said) + 1] for word in said
+        ):
+            kind = REPEATED
+        start, end = _owned(first, last, owners)
+        events.append(Event(kind, start, end, said, "reader"))
+    return events
+
+
+def _near(one: Event, other: Event) -> bool:
     return one.first <= other.last + NEAR and other.first <= one.last + NEAR
-
-
-def _errors(events: Sequence[_Event]) -> int:
-    return sum(event.size for event in events)
 
 
 _CODES = {
     MISSING: ("word_missing", "not heard"),
     INSERTED: ("word_inserted", "heard, but not in the text"),
-    "repeated": ("word_repeated", "heard twice"),
+    REPEATED: ("word_repeated", "heard twice"),
     REPLACED: ("word_replaced", "heard as something else"),
 }
 
 
-def _finding(event: _Event, expected: Sequence[str], ref_text: str | None, language: str) -> Finding:
+def _finding(event: Event, expected: Sequence[str], ref_text: str | None, language: str) -> Finding:
     code, what = _CODES[event.kind]
     words = expected[event.first : event.last] if event.kind in (MISSING, REPLACED) else event.heard
     at_edge = event.first == 0 or event.last >= len(expected)
@@ -259,75 +317,3 @@ def holes(audio: Audio) -> list[tuple[float, float]]:
         if falls and rises:
             found.append((first * FRAME, last * FRAME))
     return found
-
-
-# ------------------------------------------------------------------------------------------------------ the bundle
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CheckItem:
-    """One chunk's sound, the spoken words that should be in it, and the reference's text for leaks, or None."""
-
-    audio: Audio
-    words: tuple[str, ...]
-    ref_text: str | None = None
-
-
-class _Aligner(Protocol):
-    name: str
-
-    def align(self, items: Sequence[CheckItem], language: str, progress: OnProgress) -> list[Alignment]: ...
-
-
-class _Reader(Protocol):
-    name: str
-
-    def supports(self, language: str) -> bool: ...
-
-    def read(self, items: Sequence[CheckItem], language: str, progress: OnProgress) -> Sequence[GuidedReading]: ...
-
-
-class _Recogniser(Protocol):
-    name: str
-
-    def transcribe(self, audio: Audio, language: str | None, progress: OnProgress) -> Transcript: ...
-
-
-class Checker:
-    """An aligner and the witnesses at hand. What can be checked depends on them; `checked_by` says what it was."""
-
-    def __init__(self, aligner: _Aligner, reader: _Reader | None = None, recogniser: _Recogniser | None = None) -> None:
-        """``reader`` and ``recogniser`` may be None; an aligner that reads (WhisperX) needs no recogniser."""
-        self._aligner = aligner
-        self._reader = reader
-        self._recogniser = recogniser
-
-    def checked_by(self, language: str) -> str:
-        """The witnesses for ``language``, such as "pocketsphinx + faster-whisper"; "sound only" without one."""
-        names = []
-        if self._reader is not None and self._reader.supports(language):
-            names.append(self._reader.name)
-        if self._recogniser is not None:
-            names.append(self._recogniser.name)
-        elif self._aligner.name == "whisperx":
-            names.append("whisperx")
-        return " + ".join(names) or "sound only"
-
-    def check(
-        self, items: Sequence[CheckItem], language: str, progress: OnProgress
-    ) -> list[tuple[Alignment, ChunkVerdict]]:
-        """Alignment and verdict of each item. Raises what the models raise."""
-        aligned = self._aligner.align(items, language, progress)
-        readings: Sequence[GuidedReading | None] = [None] * len(items)
-        if self._reader is not None and self._reader.supports(language):
-            readings = self._reader.read(items, language, progress)
-        judged = []
-        for item, alignment, reading in zip(items, aligned, readings, strict=True):
-            heard = alignment.heard
-            if self._recogniser is not None:
-                heard = self._recogniser.transcribe(item.audio, language, progress).text
-            verdict = verify(
-                item.words, alignment, item.audio, heard, reading=reading, ref_text=item.ref_text, language=language
-            )
-            judged.append((alignment, verdict))
-        return judged

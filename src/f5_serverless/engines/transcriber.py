@@ -22,6 +22,8 @@ NO_SPEECH = 0.6  # the model's own doubt …
 SURE = -1.0  # … counts where its mean log probability is below this
 HEARD_SHARE = 0.2  # a word with less detected speech than this share of its time was not said
 MARGIN = 0.15  # seconds of tolerance around detected speech: the model's word times are coarse
+FRAMES = 3_000  # of 10 ms: what a Whisper model hears at once
+MOST_TOKENS = 220  # per chunk
 REPEATS = 4  # the same few words this often in a row are a loop of the model, not speech
 LONGEST_LOOP = 6  # words
 QUIET_SHARE = 0.5  # a stock phrase needs this share of detected speech
@@ -117,6 +119,20 @@ class FasterWhisperTranscriber:
         words = [word for segment in segments for word in _said(segment, spans)]
         return Transcript(tuple(without_loops(words)), about.language)
 
+    def listen(self, audio: Audio, language: str) -> Listening:
+        """Reads a chunk of at most 30 s back, and answers afterwards how well other texts would fit the same sound."""
+        import numpy as np
+        import soxr
+
+        samples = audio.samples if audio.sample_rate == RATE else soxr.resample(audio.samples, audio.sample_rate, RATE)
+        with self._lock:
+            whisper = self._load()
+            try:
+                return Listening(whisper, np.ascontiguousarray(samples, np.float32), _code(language), self._lock)
+            except RuntimeError as error:
+                kind = OutOfMemory if "out of memory" in str(error).lower() else EngineFailed
+                raise kind("The transcription model failed.") from error
+
     def _load(self) -> Any:
         if self._whisper is None:
             try:
@@ -133,6 +149,43 @@ class FasterWhisperTranscriber:
                     hint="Allow the download, or name a local directory with a CTranslate2 Whisper model.",
                 ) from error
         return self._whisper
+
+
+class Listening:
+    """One chunk, heard once. ``text`` is what the model wrote; `likelihood` scores any other text."""
+
+    def __init__(self, whisper: Any, samples: Any, language: str, lock: threading.Lock) -> None:
+        """``samples``: float32 at 16 kHz; what is longer than 30 s is not heard. The caller holds ``lock``."""
+        import numpy as np
+        from faster_whisper.tokenizer import Tokenizer
+
+        self._lock = lock
+        self._whisper = whisper
+        features = whisper.feature_extractor(samples)[:, :FRAMES]
+        self._frames = min(features.shape[-1], FRAMES)
+        padded = np.zeros((features.shape[0], FRAMES), np.float32)
+        padded[:, : features.shape[-1]] = features
+        self._sound = whisper.encode(padded)
+        multilingual = whisper.model.is_multilingual
+        self._tokens = Tokenizer(whisper.hf_tokenizer, multilingual, task="transcribe", language=language)
+        self._prompt = [*self._tokens.sot_sequence, self._tokens.no_timestamps]
+        written = whisper.model.generate(
+            self._sound, [self._prompt], beam_size=1, max_length=MOST_TOKENS, suppress_blank=True
+        )[0]
+        self.text = str(self._tokens.decode(written.sequences_ids[0])).strip()
+
+    def likelihood(self, text: str) -> float:
+        """The log probability that the model would write ``text`` for this sound."""
+        import math
+
+        tokens = self._tokens.encode(" " + text.strip())[:MOST_TOKENS]
+        if not tokens:
+            return 0.0
+        with self._lock:
+            aligned = self._whisper.model.align(
+                self._sound, list(self._tokens.sot_sequence), [[*tokens, self._tokens.eot]], self._frames
+            )[0]
+        return sum(math.log(max(probability, 1e-9)) for probability in aligned.text_token_probs)
 
 
 def _code(language: str) -> str:
