@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from f5_serverless.text import numbers_en as say
 from f5_serverless.text.tables_en import MONTHS, SPELLED_DOMAINS, TOP_LEVEL, URL_SIGNS, WORDS_WITH_SLASH
-from f5_serverless.text.units_en import CURRENCIES, CURRENCY_CODES, MAGNITUDES, PER, UNITS
+from f5_serverless.text.units_en import CURRENCIES, CURRENCY_CODES, MAGNITUDE_WORDS, MAGNITUDES, PER, UNITS
 
 
 def _alternatives(words: object) -> str:
@@ -27,6 +28,7 @@ CODE = _alternatives(CURRENCY_CODES)
 MAGNITUDE = r"(?:[kKmMbBtT]|bn|mn|tn|BN|MM|Bn|Mn)"
 UNIT = _alternatives(UNITS)
 PER_WHAT = _alternatives(PER)
+_POWERS = {"2": "squared", "3": "cubed"}
 _PREFIX = {"-": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about ", "≈": "about "}
 
 Form = tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]]
@@ -128,6 +130,13 @@ def _money_form(m: re.Match[str]) -> str:
     return ("minus " if minus else "") + words + (f" per {PER[per]}" if per else "")
 
 
+def _money_compound(m: re.Match[str]) -> str:
+    """``$10-a-month``, ``$5-million``: the currency stays singular."""
+    name = CURRENCIES[m[1]][0]
+    rest = m[3].replace("-", " ")
+    return f"{number(m[2])} {rest} {name}" if rest in MAGNITUDE_WORDS else f"{number(m[2])} {name} {rest}"
+
+
 def _money_range(m: re.Match[str]) -> str:
     sign, low, low_magnitude, _, high, magnitude = m.groups()
     low_words = f" {MAGNITUDES[low_magnitude.lower()]}" if low_magnitude else ""
@@ -158,7 +167,10 @@ def _duration(m: re.Match[str]) -> str:
 
 def _fraction(m: re.Match[str]) -> str:
     sign, whole, above, below = m.groups()
-    words = say.fraction(above, below) if len(below) < 5 else f"{number(above)} over {number(below)}"
+    if below == "1" and 1 <= int(above) <= 12 and not whole:
+        return f"{MONTHS[int(above) - 1]} first"  # "by 5/1"
+    over = len(below) > 4 or (int(above) > int(below) > 10)
+    words = f"{number(above)} over {number(below)}" if over else say.fraction(above, below)
     if whole:
         rest = words.replace("one ", "a ", 1) if above == "1" else words
         words = f"{number(whole)} and {rest}"
@@ -183,6 +195,11 @@ def _version(m: re.Match[str]) -> str:
 
 def _scientific(m: re.Match[str]) -> str:
     return f"{number(m[1])} times ten to the power of {number(m[2])}"
+
+
+def _from_half_day(m: re.Match[str]) -> str:
+    """``a.m.-5``: the first half of a range whose other word is apart."""
+    return f"{m[1].upper()} M to {amount(m[2])}"
 
 
 def _size(text: str) -> str:
@@ -224,6 +241,8 @@ FORMS: tuple[Form, ...] = tuple(
         ),
         (rf"(-?)({SIGN})({NUMBER})({MAGNITUDE})?(?:/({PER_WHAT}))?", _money_form),
         (rf"({SIGN})({NUMBER})({MAGNITUDE})?{DASH}({SIGN})?({NUMBER})({MAGNITUDE})?", _money_range),
+        (rf"({SIGN})({NUMBER})-([a-z][a-z-]*)", _money_compound),
+        (rf"(?:{SIGN})({NUMBER})({CODE})", lambda m: money(m[1], CURRENCY_CODES[m[2]])),
         (rf"({NUMBER})({MAGNITUDE})?({SIGN})", lambda m: money(m[1], CURRENCIES[m[3]], m[2])),
         (rf"({CODE})({NUMBER})({MAGNITUDE})?", lambda m: money(m[2], CURRENCY_CODES[m[1]], m[3])),
         (rf"({NUMBER})({MAGNITUDE})?({CODE})", lambda m: money(m[1], CURRENCY_CODES[m[3]], m[2])),
@@ -237,9 +256,11 @@ FORMS: tuple[Form, ...] = tuple(
         (r"(\d\d?)(am|pm|AM|PM|a\.m|p\.m)", lambda m: clock(m[1], "00", None, m[2])),
         (r"(\d+)h(\d\d?)m(?:in)?(?:(\d\d?)s)?", _duration),
         (r"'?(1[1-9]|20)?(\d0)'?s", _decade),
+        (r"'(\d\d)", lambda m: _year_of_date(m[1])),
         (r"(?:\+?\d{1,3}[-.])?\d{3}[-.]\d{3}[-.]\d{4}|\d{3}-\d{4}|\d{3}-\d\d-\d{4}", lambda m: digit_groups(m[0])),
         (r"\+\d{1,3}[-.]?\d{2,4}(?:[-.]?\d{2,5}){1,4}", lambda m: digit_groups(m[0])),
-        (r"(-?)(?:(\d+)[ -])?(\d+)/(\d{1,9})", _fraction),
+        (r"(\d{4})/(\d{4})", lambda m: f"{plain(m[1])} {plain(m[2])}"),
+        (r"(-?)(?:(\d+)[ -])?(\d+)/(\d{1,9})(?:st|nd|rd|th|ths)?", _fraction),
         (
             rf"({SIGNED})-?({UNIT})(?:/({PER_WHAT}))?(?:\^?([23]))?",
             lambda m: f"{number(m[1])} {unit(m[1], m[2], m[3])}",
@@ -259,6 +280,10 @@ FORMS: tuple[Form, ...] = tuple(
         (r"([vV])(\d+(?:\.\d+)*)", _version),
         (r"()(\d+(?:\.\d+){2,})", _version),
         (rf"({NUMBER})[eE]([-+]?\d+)", _scientific),
+        (r"√(\d+)", lambda m: f"the square root of {number(m[1])}"),
+        (r"([A-Za-z])\^([23])", lambda m: f"{m[1]} {_POWERS[m[2]]}"),
+        (rf"({NUMBER})\^([23])", lambda m: f"{number(m[1])} {_POWERS[m[2]]}"),
+        (r"([ap])\.?m\.?[-–](\d\d?(?::\d\d)?(?:[ap]\.?m)?)", _from_half_day),
         (r"#(\d+)", lambda m: f"number {number(m[1])}"),
         (r"§(\d+)", lambda m: f"section {number(m[1])}"),
         (r"No\.?(\d+)", lambda m: f"number {number(m[1])}"),
@@ -281,10 +306,21 @@ _OPERATORS = {
 }
 _COMPARED = {"<": "less than", ">": "more than", "≤": "at most", "≥": "at least"}
 _HAS_DIGIT = re.compile(r"\d")
-_PIECES = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?|[^\W\d_]+(?:['-][^\W\d_]+)*|&|@")
+_PIECES = re.compile(r"\^[23](?!\d)|\d+(?:,\d{3})*(?:\.\d+)?|[^\W\d_]+(?:['-][^\W\d_]+)*|[&@=+^]")
+_PIECE_SIGNS = {
+    "&": "and",
+    "@": "at",
+    "=": "equals",
+    "+": "plus",
+    "^": "to the power of",
+    "^2": "squared",
+    "^3": "cubed",
+}
+_PREFIXED = re.compile(r"([A-Za-z]{2,})[-–](\d.*[^\d].*|\d{4})")
 _LONGEST_FORM = 60
 
 
+@lru_cache(maxsize=20_000)
 def amount(core: str) -> str | None:
     """How a word with digits is read, or None where no form fits.
 
@@ -338,10 +374,16 @@ def leftover(core: str, word: Callable[[str], str]) -> str:
     >>> leftover("COVID-19", str)
     'COVID nineteen'
     """
+    stem = core.removesuffix("'s")
+    if stem != core:
+        return f"{amount(stem) or leftover(stem, word)}'s"
+    prefixed = _PREFIXED.fullmatch(core) if len(core) < _LONGEST_FORM else None
+    if prefixed and (words := amount(prefixed[2])):
+        return f"{word(prefixed[1])} {words}"  # mid-1990s
     parts: list[str] = []
     for piece in _PIECES.findall(core):
         if not piece[0].isdigit():
-            parts.append({"&": "and", "@": "at"}.get(piece) or word(piece))
+            parts.append(_PIECE_SIGNS.get(piece) or word(piece))
         elif "," in piece or "." in piece:
             parts.append(number(piece))
         else:

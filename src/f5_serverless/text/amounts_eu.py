@@ -8,6 +8,7 @@ thousands, any other mark is decimal. Context beyond the word is in `rules_eu`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from f5_serverless.text import tongue as say
 from f5_serverless.text.grammar_eu import FRACTIONS, FULL_STOP, GERMAN_ARTICLE, GERMAN_WEAK, OVER, PER_MILLE, PLUS
@@ -120,6 +121,7 @@ def german_ordinal(number: int, before: str) -> str:
     return stem if before.lower() in GERMAN_ARTICLE else stem + "r"
 
 
+@lru_cache(maxsize=20_000)
 def amount(core: str, tongue: Tongue, code: str, before: str = "") -> str | None:
     """One written word with digits, or None where no form fits."""
     if len(core) > _LONGEST:

@@ -45,7 +45,7 @@ _STRENGTH = ("。.!?！？؟۔।", ";:；：؛", ",，、،")
 _DASHES = frozenset("—–-―−/|•")
 _CLOSERS = frozenset(")]）】")
 _CHARACTER = re.compile(f"[{UNSPACED}]")
-_ENGLISH_ELISION = re.compile(r"'(?:tis|twas|em|til|cause|bout|n|round)", re.IGNORECASE)
+_SHORT_YEAR = re.compile(r"\d\d?0?s|\d\d")
 
 
 def normalize(text: str, language: str = "en", *, lexicon: Mapping[str, str] | None = None) -> Script:
@@ -58,7 +58,7 @@ def normalize(text: str, language: str = "en", *, lexicon: Mapping[str, str] | N
     words, lead_pause = split_words(clean(text))
     for word in words:
         _sound(word)
-    marks = _read_all(words, _reader(language), Lexicon(lexicon or {}))
+    marks = _read_all(words, _reader(language), Lexicon(_without_digits(lexicon or {}, language)))
     tokens: list[Token] = []
     speaking = False
     for index, word in enumerate(words):
@@ -85,13 +85,23 @@ def _reader(language: str) -> Reader:
     return _BRAZILIAN if code == "pt-br" else _READERS.get(code.split("-")[0], _pass_through)
 
 
+def _without_digits(lexicon: Mapping[str, str], language: str) -> dict[str, str]:
+    """The lexicon with numbers in its values read like those of a text."""
+    read: dict[str, str] = {}
+    for written, said in lexicon.items():
+        if any(character.isdigit() for character in said):
+            said = " ".join(token.spoken.strip() for token in normalize(said, language).tokens if token.spoken)
+        read[written] = said
+    return read
+
+
 def _sound(word: Raw) -> None:
     """Brings a word's marks and core to the form that rules read."""
     core = sounding(word.core)
     if core != word.core:
         lead, word.core, trail = peel(core)
         word.lead, word.trail = word.lead + lead, trail + word.trail
-    if word.lead.endswith(("'", "’", "‘")) and (word.core[:2].isdigit() and word.core.endswith("s")):
+    if word.lead.endswith(("'", "’", "‘")) and _SHORT_YEAR.fullmatch(word.core):
         word.core = "'" + word.core  # '90s
 
 

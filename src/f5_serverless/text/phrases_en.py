@@ -27,14 +27,14 @@ from f5_serverless.text.wordlists import word_set
 
 _NUMBER = re.compile(NUMBER)
 _SIGNED = re.compile(SIGNED)
-_MONEY = re.compile(rf"({SIGN})({NUMBER})(?:(?:-|–)({NUMBER}))?")
+_MONEY = re.compile(rf"({SIGN})({NUMBER})(?:(?:-|–)(?:{SIGN})?({NUMBER}))?")
 _DAY = re.compile(r"(\d{1,2})(st|nd|rd|th)?")
 _DAYS = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-–—](\d{1,2})(?:st|nd|rd|th)?")
 _UNIT_PER = re.compile(r"([^\d/]+\d?)(?:/(\w{1,6}))?")
 _ROMAN = re.compile(r"(?=[IVXLCDM])(M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))('s)?")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _PHONE_WORDS = word_set("phone telephone tel call fax mobile cell number dial text at")
-_CAPITALS = re.compile(r"[A-Z]{2}")
+_CAPITALS = re.compile(r"[A-Z]\.?[A-Z]")
 
 
 def _open(word: Raw) -> bool:
@@ -154,6 +154,18 @@ def _apart(whole: str, read: str, names: tuple[str, str, str, str]) -> Reading:
     return [Said(read), Said(names[1])]
 
 
+def currency_first(words: Sequence[Raw], index: int) -> Reading | None:
+    """``USD 45.50`` → forty-five | US dollars and fifty cents: said in the order number, currency."""
+    names = CURRENCY_CODES.get(words[index].core) or CURRENCIES.get(words[index].core)
+    following = _following(words, index)
+    if names is None or following is None or not _NUMBER.fullmatch(following.core):
+        return None
+    after = words[index + 2] if index + 2 < len(words) and _open(following) else None
+    if after is not None and after.core.lower() in MAGNITUDE_WORDS:
+        return [Said(number(following.core)), Said(after.core), Said(names[1])]
+    return _apart(money(following.core, names), number(following.core), names)
+
+
 def clock_apart(words: Sequence[Raw], index: int) -> Reading | None:
     """``3 PM`` → three | P M; ``10:00 a.m.`` → ten | A M."""
     following = _following(words, index)
@@ -244,19 +256,33 @@ def phone(words: Sequence[Raw], index: int) -> Reading | None:
     bracketed = first.lead[-1:] == "(" and first.trail[:1] == ")" and len(groups) > 1 and shape[0] in (3, 4, 5)
     plus = first.core.startswith("+") and len(groups) > 1 and total >= 8
     cards = len(groups) >= 3 and set(shape) == {4}
+    if called and len(groups) > 1 and total >= 7:
+        return _spelled(groups)
     local = len(groups) > 1 and (shape in ([3, 3, 4], [1, 3, 3, 4]) or (shape[:1] == [1] and total == 11))
     if not (bracketed or plus or cards or (local and (called or shape != [3, 3, 4] or total == 10))):
         return None
     if not called and not bracketed and not plus and not cards and not 7 <= total <= 12:
         return None
+    return _spelled(groups)
+
+
+def _spelled(groups: Sequence[str]) -> Reading:
+    """Digit by digit, a comma between the groups."""
     read = [digit_groups(group) for group in groups]
-    return [Said(text if position == len(read) - 1 else text + ",") for position, text in enumerate(read)]
+    return [*(Said(text + ",") for text in read[:-1]), Said(read[-1])]
 
 
 def roman(words: Sequence[Raw], index: int) -> Reading | None:
     """``Henry VIII`` → Henry | the Eighth; ``World War II`` → … | Two; ``Chapter IV``."""
     word = words[index]
     match = _ROMAN.fullmatch(word.core)
+    if (
+        match is not None
+        and "II" in match[1]
+        and set(match[1]) <= set("IVX")
+        and (index == 0 or not _named(words, index))
+    ):
+        return [Said(say.cardinal(str(roman_value(match[1]))) + (match[2] or ""))]
     if match is None or index == 0 or not _open(words[index - 1]):
         return None
     before = words[index - 1].core
@@ -273,6 +299,11 @@ def roman(words: Sequence[Raw], index: int) -> Reading | None:
     if len(match[1]) > 1 and set(match[1]) <= set("IVX") and not before.isupper():
         return [Said(say.cardinal(value) + possessive)]
     return None
+
+
+def _named(words: Sequence[Raw], index: int) -> bool:
+    """A capitalised word stands right before."""
+    return _open(words[index - 1]) and words[index - 1].core[:1].isupper()
 
 
 def _after_monarch(words: Sequence[Raw], index: int) -> bool:
@@ -296,9 +327,19 @@ def roman_value(text: str) -> int:
 
 
 def year_or_count(words: Sequence[Raw], index: int) -> Reading | None:
-    """Four digits before a plural are a count: ``1234 people`` and ``2000 users`` are not years."""
+    """Four digits before a plural are a count: ``1234 people`` is not a year. After capitals they are a model."""
     core = words[index].core
-    if not is_year(core) or core.endswith("00"):
+    before = words[index - 1].core if index else ""
+    if (
+        len(core) == 4
+        and core.isdigit()
+        and core[0] != "0"
+        and len(before) > 1
+        and before.isupper()
+        and before.isalpha()
+    ):
+        return [Said(say.pairs(core))]  # RTX 4090
+    if not is_year(core) or core.endswith("00") or core >= "1900":
         return None
     following = _following(words, index)
     if following is None or not following.core.islower() or not following.core.endswith("s"):
@@ -320,6 +361,7 @@ PHRASES: tuple[Rule, ...] = (
     month_day,
     day_month,
     large_money,
+    currency_first,
     clock_apart,
     phone,
     number_unit,

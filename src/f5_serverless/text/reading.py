@@ -34,7 +34,8 @@ Rule: TypeAlias = Callable[[Sequence[Raw], int], Reading | None]
 """Reads the word at an index and, if it likes, those after it; None: not mine."""
 
 _VULGAR = re.compile("[¼-¾⅐-⅞↉]")
-_SUPERSCRIPT = str.maketrans({"²": "2", "³": "3", "¹": "1"})
+_SUPERSCRIPT = re.compile("[²³¹⁰⁴-⁹]+")
+_SQUARED_UNIT = re.compile("(?:[kcdmµ]?m|ft|in|yd|mi|s)$")
 _PLAIN = str.maketrans(
     {
         "™": "",
@@ -75,7 +76,7 @@ def sounding(text: str) -> str:
     """
     if text.isascii():
         return text
-    text = _VULGAR.sub(_fraction, text).translate(_PLAIN)
+    text = _SUPERSCRIPT.sub(_power, _VULGAR.sub(_fraction, text)).translate(_PLAIN)
     kept = text.replace("º", "\ue000").replace("ª", "\ue001").replace("´", "'")
     kept = unicodedata.normalize("NFKC", kept).replace("\ue000", "º").replace("\ue001", "ª").translate(_PLAIN)
     return "".join(_ascii_digit(character) for character in kept)
@@ -85,6 +86,12 @@ def _fraction(match: re.Match[str]) -> str:
     """½ after a digit is a mixed number: a space keeps the digit apart."""
     plain = unicodedata.normalize("NFKC", match.group()).replace("⁄", "/")
     return f" {plain}" if match.start() and match.string[match.start() - 1].isdigit() else plain
+
+
+def _power(match: re.Match[str]) -> str:
+    """m² is a unit, "m2"; x² is a power, "x^2"."""
+    digits = unicodedata.normalize("NFKC", match.group())
+    return digits if digits in "23" and _SQUARED_UNIT.search(match.string[: match.start()]) else f"^{digits}"
 
 
 def _ascii_digit(character: str) -> str:

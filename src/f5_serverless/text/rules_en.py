@@ -18,7 +18,11 @@ from f5_serverless.text.tables_en import (
     ABBREVIATIONS,
     BETWEEN_NUMBERS,
     CLOCK,
+    DAYS,
     DAYS_BEFORE_SHORT,
+    GREEK,
+    MIXED_CASE,
+    MONTH_WORDS,
     NEEDS_NAME_AFTER,
     NEEDS_NUMBER_AFTER,
     NEEDS_NUMBER_BEFORE,
@@ -28,10 +32,16 @@ from f5_serverless.text.tables_en import (
     WORDS_WITH_SLASH,
 )
 from f5_serverless.text.tokens import Raw
+from f5_serverless.text.wordlists import word_set
 
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]('s)?")
 _ACRONYM = re.compile(r"([A-Z]{2,})('s|s)?")
 _INITIALS = re.compile(r"[A-Z]{1,3}(?:&[A-Z]{1,3})+")
+_DAY_RANGE = re.compile(r"([A-Z][a-z]{2,4})\.?[-–]([A-Z][a-z]{2,4})")
+_AFTER_IT = word_set(
+    "department support team staff manager guy sector industry infrastructure services specialist company security "
+    "systems admin professional equipment director consultant budget project"
+)
 _VOWEL = re.compile(r"[AEIOUY]")
 _SAYABLE = re.compile(r"[BCDFGHJKLMNPRSTVWZ]?[AEIOU](?:[BCDFGHJKLMNPRSTVWXZ]{1,2}[AEIOUY])+[BCDFGKLMNPRSTXZ]?")
 _HAS_DIGIT = re.compile(r"\d")
@@ -42,7 +52,7 @@ def read(words: Sequence[Raw], index: int) -> Reading:
     """Reads the word at ``index``, and those after it that belong to the same expression. Never empty."""
     core = words[index].core
     if core.islower() and core.isalpha() and words[index].trail[:1] != "." and core not in WITHOUT_PERIOD:
-        return [Said(core)]
+        return [Said(GREEK.get(core, core))]
     for rule in RULES:
         reading = rule(words, index)
         if reading is not None:
@@ -115,6 +125,9 @@ def abbreviation(words: Sequence[Raw], index: int) -> Reading | None:
         return _street_or_saint(words, index) if core == "St" else None
     if core == "St":
         return _street_or_saint(words, index)
+    named = index > 0 and words[index - 1].core[:1].isupper()
+    if core == "Dr" and named and (len(raw.trail) > 1 or not _next_core(words, index)[:1].isupper()):
+        return [Said("Drive", 1)]
     if len(core) == 1 and core.isalpha() and core.isupper() and _next_core(words, index)[:1].isupper() and core != "I":
         return [Said(core, 1, False)]
     if key in ("p.",) and _next_core(words, index)[:1].isdigit():
@@ -178,6 +191,8 @@ def signs(words: Sequence[Raw], index: int) -> Reading | None:
         if core == "@" or index == 0 or index + 1 == len(words):
             return [Said(SIGNS[core] if 0 < index < len(words) - 1 or core not in "@+=" else "")]
         return [Said(SIGNS[core])]
+    if raw.text in ("-", "–") and index and words[index - 1].core[-1:].isdigit():
+        return [Said("to" if _next_core(words, index).lower() in MONTH_WORDS else "")]
     if core in BETWEEN_NUMBERS and 0 < index < len(words) - 1 and core in "<>":
         near = words[index - 1].core[-1:] + words[index + 1].core[:1]
         return [Said(BETWEEN_NUMBERS[core] if near.isalnum() and len(near) == 2 else "")]
@@ -186,6 +201,22 @@ def signs(words: Sequence[Raw], index: int) -> Reading | None:
     if core[0] == "@" and core[1:2].isalpha():
         name = core[1:]
         return [Said(f"at {leftover(name, word) if _HAS_DIGIT.search(name) else word(name)}")]
+    return None
+
+
+def acronym(words: Sequence[Raw], index: int) -> Reading | None:
+    """Capitals that are a word elsewhere: ``the WHO``, ``IT department``, ``AM radio``; ``PhD``; ``Mon-Fri``."""
+    core = words[index].core
+    if core in MIXED_CASE:
+        return [Said(MIXED_CASE[core])]
+    days = _DAY_RANGE.fullmatch(core)
+    if days and days[1].lower() in DAYS and days[2].lower() in DAYS:
+        return [Said(f"{DAYS[days[1].lower()]} to {DAYS[days[2].lower()]}", int(words[index].trail[:1] == "."))]
+    after = _next_core(words, index).lower()
+    if core == "WHO" and index and words[index - 1].core.lower() == "the":
+        return [Said("W H O")]
+    if (core == "IT" and after in _AFTER_IT) or (core in ("AM", "FM") and after in ("radio", "station", "band")):
+        return [Said(letters(core))]
     return None
 
 
@@ -216,4 +247,4 @@ def shouted(words: Sequence[Raw], index: int) -> Reading | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (*PHRASES, abbreviation, signs, web, digits, shouted)
+RULES: tuple[Rule, ...] = (*PHRASES, abbreviation, acronym, signs, web, digits, shouted)

@@ -129,6 +129,8 @@ ABBREVIATIONS = {
     "a.k.a.": "also known as",
     "ph.d.": "P H D",
     "ph.d": "P H D",
+    "m.sc.": "M S C",
+    "b.sc.": "B S C",
     "m.d.": "M D",
     "p.s.": "P S",
 } | {f"{short}.": name for short, name in MONTH_WORDS.items() if len(short) < 5 and name.lower() != short}
@@ -155,6 +157,8 @@ WORDS_WITH_SLASH = {
     "24/7": "twenty-four seven",
     "9/11": "nine eleven",
     "50/50": "fifty-fifty",
+    "50-50": "fifty-fifty",
+    "mg/dL": "milligrams per deciliter",
     "20/20": "twenty twenty",
 }
 SIGNS = {
@@ -214,3 +218,49 @@ TOP_LEVEL = word_set(
 SPELLED_DOMAINS = word_set(
     "io ai uk us ca de fr es pt nl be ch at eu au nz jp cn br mx se dk fi pl ru tv gg ly fm cc xyz"
 )
+
+MIXED_CASE = {
+    "PhD": "P H D",
+    "PhDs": "P H D's",
+    "iOS": "I O S",
+    "macOS": "mac O S",
+    "iPadOS": "iPad O S",
+    "OAuth": "O auth",
+    "mRNA": "M R N A",
+    "tRNA": "T R N A",
+    "BSc": "B S C",
+    "MSc": "M S C",
+    "mmHg": "millimeters of mercury",
+    "kWh": "kilowatt hours",
+    "pH": "P H",
+    "DIYer": "D I Y er",
+}
+DAYS = {
+    "mon": "Monday",
+    "tue": "Tuesday",
+    "tues": "Tuesday",
+    "wed": "Wednesday",
+    "thu": "Thursday",
+    "thur": "Thursday",
+    "thurs": "Thursday",
+    "fri": "Friday",
+    "sat": "Saturday",
+    "sun": "Sunday",
+}
+GREEK = {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "δ": "delta",
+    "ε": "epsilon",
+    "θ": "theta",
+    "λ": "lambda",
+    "μ": "mu",
+    "π": "pi",
+    "ρ": "rho",
+    "σ": "sigma",
+    "τ": "tau",
+    "φ": "phi",
+    "ψ": "psi",
+    "ω": "omega",
+}

@@ -70,6 +70,9 @@ def cardinal(number: int, code: str) -> str:
     """
     from num2words import num2words
 
+    if code in ("de", "fr") and 1000 < number < 1_000_000 and number % 1000:  # many numbers, few parts
+        joint = "" if code == "de" else " "
+        return f"{cardinal(number // 1000 * 1000, code)}{joint}{cardinal(number % 1000, code)}"
     words = str(num2words(number, lang=_LANGUAGE.get(code, code))).replace(",", "")
     if code == "it":
         words = words.replace("ilione e ", "ilione ").replace("ilioni e ", "ilioni ").replace("iliardo e ", "iliardo ")

@@ -138,6 +138,7 @@ UNITS = {
     "kWh": ("kilowatt hour", "kilowatt hours"),
     "MWh": ("megawatt hour", "megawatt hours"),
     "Wh": ("watt hour", "watt hours"),
+    "mmHg": ("millimeter of mercury", "millimeters of mercury"),
     "mAh": ("milliamp hour", "milliamp hours"),
     "V": ("volt", "volts"),
     "kV": ("kilovolt", "kilovolts"),
