@@ -28,7 +28,7 @@ from f5_serverless.subtitles.styles import Highlight, SubtitleStyle, font_for
 from f5_serverless.subtitles.timecode import to_cs
 
 _STYLE = "Default"
-_COLUMN = 0.4  # width of an average bold letter, as a share of the ASS size, with a little room
+_COLUMN = 0.35  # width of an average bold letter, as a share of the ASS size
 _EXTRA = {"W": 1.3, **dict.fromkeys("Mmw@%—…œæŒÆ", 0.8)}  # columns by which a letter is wider than one; capitals 0.4
 
 
@@ -104,9 +104,10 @@ class _Look:
 
 
 def _ink(line: Sequence[CueWord]) -> float:
-    """Estimated width of a line in columns of average letters."""
+    """Estimated width of a line in columns of average letters; emoji are more than two columns wide."""
     text = joined(line)
-    return text_columns(text) + sum(_EXTRA.get(char, 0.4 if char.isupper() else 0.0) for char in text)
+    wider = sum(_EXTRA.get(char, 0.4 if char.isupper() else 0.0) for char in text)
+    return text_columns(text) + wider + 1.2 * sum("\U0001f300" <= char <= "\U0001faff" for char in text)
 
 
 def _events(cue: Cue, look: _Look) -> list[pysubs2.SSAEvent]:

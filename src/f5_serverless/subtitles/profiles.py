@@ -91,15 +91,17 @@ def caption_profile(language: str, layout: str = "film") -> CaptionProfile:
 
 @lru_cache(maxsize=4096)
 def _columns_of(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me", "Cf", "Cc"):
-        return 0
+    if unicodedata.category(char) in ("Mn", "Me", "Cf", "Cc") or "\U0001f3fb" <= char <= "\U0001f3ff":
+        return 0  # marks, joiners, and the skin tones of emoji
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def text_columns(text: str) -> int:
-    """Width of ``text`` in columns.
+    """Width of ``text`` in columns; what a joiner attaches to an emoji takes no room.
 
-    >>> text_columns("naïve"), text_columns("日本")
-    (5, 4)
+    >>> text_columns("naïve"), text_columns("日本"), text_columns("👨\u200d👩\u200d👧")
+    (5, 4, 2)
     """
-    return len(text) if text.isascii() else sum(map(_columns_of, text))
+    if text.isascii():
+        return len(text)
+    return sum(_columns_of(char) for i, char in enumerate(text) if i == 0 or text[i - 1] != "\u200d")

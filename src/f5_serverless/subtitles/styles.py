@@ -115,7 +115,7 @@ STYLES: dict[str, SubtitleStyle] = {
             layout="social",
             highlight=Highlight.WORD,
             font="Roboto Black",
-            size=160,
+            size=150,
             said=_WHITE,
             current=0xFFE135,
             upcoming=_WHITE,
@@ -134,7 +134,7 @@ STYLES: dict[str, SubtitleStyle] = {
 }
 DEFAULT_STYLE = "clean"
 
-_CJK, _ARABIC, _HEBREW, _OTHER = 1.1, 1.12, 1.06, 1.06
+_CJK, _ARABIC, _HEBREW, _OTHER = 1.1, 1.3, 1.06, 1.06
 _SCRIPT_FONTS: dict[str, tuple[str, float]] = {
     "ja": ("Noto Sans CJK JP", _CJK),
     "ko": ("Noto Sans CJK KR", _CJK),
