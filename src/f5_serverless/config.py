@@ -46,11 +46,17 @@ class Settings:
     lexicon: str = setting("F5_LEXICON", "", "A TOML or JSON file: written word = how it is said, for all requests.")
     cache_dir: str = setting(
         "F5_CACHE_DIR",
-        "~/.cache/f5-serverless",
-        "Where finished chunks are kept: a directory, or `store`: with the outputs.",
+        "",
+        "Where finished chunks are kept: a directory, or `store`: with the outputs. Empty: `cache` on the volume where "
+        "one is mounted, else `~/.cache/f5-serverless`.",
     )
     cache_bytes: int = setting("F5_CACHE_BYTES", 2 << 30, "Most bytes of finished chunks that are kept; 0: none.")
-    models_dir: str = setting("F5_MODELS_DIR", "~/.cache/f5-serverless/models", "Directory of the models.")
+    models_dir: str = setting(
+        "F5_MODELS_DIR",
+        "",
+        "Directory of the models. Empty: `models` on the volume where one is mounted, else "
+        "`~/.cache/f5-serverless/models`.",
+    )
     model: str = setting(
         "F5_MODEL", "F5TTS_v1_Base", "Model of the f5 engine: a name, or a directory with a checkpoint."
     )
@@ -128,6 +134,22 @@ class Settings:
         "F5_RUNTIME_LOCK", Path("runtime_requirements.txt"), "The lock that describes the environment."
     )
     use_lease: str = setting("F5_USE_LEASE", "", "Set by the worker itself: the file that says it uses an environment.")
+
+    @property
+    def cache_path(self) -> Path:
+        """Where finished chunks are kept, unless `cache_dir` is ``store``."""
+        return Path(self.cache_dir).expanduser() if self.cache_dir else self._shared("cache", "")
+
+    @property
+    def models_path(self) -> Path:
+        """The directory of the models."""
+        return Path(self.models_dir).expanduser() if self.models_dir else self._shared("models", "models")
+
+    def _shared(self, on_volume: str, at_home: str) -> Path:
+        """A directory on the network volume where one is mounted, else in the user's cache."""
+        if self.volume_root.parent.is_dir():
+            return self.volume_root / on_volume
+        return Path("~/.cache/f5-serverless").expanduser() / at_home
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from f5_serverless.checker import Checker
 from f5_serverless.config import Settings
 from f5_serverless.engines.registry import Engines
 from f5_serverless.errors import EngineUnavailable
@@ -15,7 +16,6 @@ from f5_serverless.storage.http_get import Limits
 from f5_serverless.storage.outputs import LocalStore, Store, open_store
 from f5_serverless.storage.s3_transport import S3Options
 from f5_serverless.text.lexicon import load_lexicon
-from f5_serverless.verification import Checker
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _cache_store(settings: Settings, outputs: Store) -> Store:
     if settings.cache_dir == "store":
         return outputs
     # A chunk lost in a power cut is made again, so its writes need not wait for the disk.
-    return LocalStore(Path(settings.cache_dir).expanduser(), durable=False)
+    return LocalStore(settings.cache_path, durable=False)
 
 
 def _fetcher(settings: Settings, allow_local: bool) -> Fetcher:

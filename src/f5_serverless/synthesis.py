@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from f5_serverless import __version__
 from f5_serverless.audio import join
+from f5_serverless.checker import Checker, CheckItem
 from f5_serverless.engines.base import Aligner, AlignItem, SynthesisItem, Synthesizer, chunk_seed
 from f5_serverless.storage.cache import CachedChunk, ChunkCache, cache_key
 from f5_serverless.types import (
@@ -29,7 +30,7 @@ from f5_serverless.types import (
     Voice,
     Word,
 )
-from f5_serverless.verification import Checker, CheckItem, ChunkVerdict
+from f5_serverless.verification import ChunkVerdict
 
 log = logging.getLogger(__name__)
 

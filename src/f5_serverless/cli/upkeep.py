@@ -53,7 +53,7 @@ def _run_doctor(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _root(arguments: argparse.Namespace, settings: Settings) -> Path:
-    root: Path = arguments.root or Path(settings.models_dir)
+    root: Path = arguments.root or settings.models_path
     return root.expanduser()
 
 

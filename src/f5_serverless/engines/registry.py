@@ -47,7 +47,7 @@ def f5_files(settings: Settings) -> F5Files:
         return F5Files(folder, folder / "vocab.txt", folder / "vocos", None, "unknown")
     from f5_serverless.runtime import models
 
-    found = models.locate(settings.model, Path(settings.models_dir), *models.HUB_CACHES)
+    found = models.locate(settings.model, settings.models_path, *models.HUB_CACHES)
     return F5Files(found.checkpoint, found.vocab, found.vocoder, found.config, found.licence)
 
 

@@ -10,7 +10,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable, MutableMapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from f5_serverless.config import Settings
@@ -48,7 +47,7 @@ def _download(settings: Settings) -> Callable[[], object]:
 
         if "/" not in settings.model and settings.engine != "preview":
             log.info("%s", models.notice(models.model_named(settings.model)))
-            model_download.pull(settings.model, Path(settings.models_dir), endpoint=settings.hub_endpoint or None)
+            model_download.pull(settings.model, settings.models_path, endpoint=settings.hub_endpoint or None)
 
     return run
 

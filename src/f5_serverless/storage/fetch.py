@@ -48,6 +48,7 @@ RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 TYPES = frozenset(
     {"application/octet-stream", "binary/octet-stream", "application/ogg", "application/mp4", "application/x-matroska"}
     | {"application/x-flac", "application/x-ogg", "application/vnd.apple.mpegurl.audio", "application/mxf"}
+    | {"application/x-subrip", "text/vtt", "text/srt", "application/srt"}
 )
 KERNEL = ("/proc", "/sys", "/dev")
 
