@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from f5_serverless.text import numbers_en as say
-from f5_serverless.text.tables_en import MONTHS, SPELLED_DOMAINS, TOP_LEVEL, URL_SIGNS, WORDS_WITH_SLASH
+from f5_serverless.text.addresses import address_pieces
+from f5_serverless.text.tables_en import MONTHS, SPELLED_DOMAINS, URL_SIGNS, WORDS_WITH_SLASH
 from f5_serverless.text.units_en import CURRENCIES, CURRENCY_CODES, MAGNITUDE_WORDS, MAGNITUDES, PER, UNITS
 
 
@@ -340,24 +341,17 @@ def amount(core: str) -> str | None:
     return None
 
 
-_ADDRESS = re.compile(
-    r"(?:(?:https?|ftp)://|www\.)[^\s]{2,}|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
-    rf"|[A-Za-z0-9-]{{1,63}}(?:\.[A-Za-z0-9-]{{1,63}}){{0,4}}\.(?:{'|'.join(sorted(TOP_LEVEL))})(?:[/?#][^\s]*)?"
-)
-_ADDRESS_PIECES = re.compile(r"[^\W\d_]+|\d+|.", re.DOTALL)
-
-
 def address(core: str) -> str | None:
     """A web or mail address, read sign by sign; the scheme is left out.
 
     >>> address("https://www.example.com/a-b")
     'W W W dot example dot com slash A dash B'
     """
-    if ("." not in core and "@" not in core) or not _ADDRESS.fullmatch(core):
+    pieces = address_pieces(core)
+    if pieces is None:
         return None
-    rest = re.sub(r"^(?:https?|ftp|mailto):(?://)?", "", core).rstrip("/")
     words: list[str] = []
-    for piece in _ADDRESS_PIECES.findall(rest):
+    for piece in pieces:
         if piece.isdigit():
             words.append(say.cardinal(piece) if len(piece) < 3 and piece[0] != "0" else say.digits(piece))
         elif piece.isalpha():

@@ -11,7 +11,18 @@ import re
 from functools import lru_cache
 
 from f5_serverless.text import tongue as say
-from f5_serverless.text.grammar_eu import FRACTIONS, FULL_STOP, GERMAN_ARTICLE, GERMAN_WEAK, OVER, PER_MILLE, PLUS
+from f5_serverless.text.addresses import address_pieces
+from f5_serverless.text.grammar_eu import (
+    ADDRESS_SIGNS,
+    FRACTIONS,
+    FULL_STOP,
+    GERMAN_ARTICLE,
+    GERMAN_WEAK,
+    OVER,
+    PER_MILLE,
+    PLUS,
+    RATIO,
+)
 from f5_serverless.text.reading import letters_only
 from f5_serverless.text.tongue import Noun, Tongue
 
@@ -165,6 +176,8 @@ def _fraction(core: str, tongue: Tongue, code: str) -> str | None:
     if match is None:
         return None
     above, below = int(match[2]), int(match[3])
+    if len(match[2]) == 4 and len(match[3]) in (2, 4) and above > 1000:
+        return f"{say.year(above, code)} {say.cardinal(below, code)}"  # 2023/24
     table = FRACTIONS[tongue.code]
     if below in table:
         one, many = table[below]
@@ -218,9 +231,21 @@ def _special(core: str, tongue: Tongue, code: str) -> str | None:
         return f"{PLUS[tongue.code]} {groups}" if core[0] == "+" else groups
     if re.fullmatch(r"[vV]?\d+(?:\.\d+){2,}", core):
         return f" {FULL_STOP[tongue.code]} ".join(say.whole(part, code) for part in re.findall(r"\d+", core))
-    if match := re.fullmatch(r"(?:#|§)(\d+)", core):
+    if match := re.fullmatch(r"(\d+):(\d+)", core):
+        return f"{say.whole(match[1], code)} {RATIO[tongue.code]} {say.whole(match[2], code)}"
+    if match := re.fullmatch(r"(?:#|§|[nN][°º.]+)(\d+)", core):
         return f"{tongue.abbreviations.get('n°', 'Nummer')} {say.whole(match[1], code)}"
     return None
+
+
+def address(core: str, tongue: Tongue, code: str) -> str | None:
+    """A web or mail address, its signs by name."""
+    pieces = address_pieces(core)
+    if pieces is None:
+        return None
+    names = {".": FULL_STOP[tongue.code], "@": tongue.signs["@"], "+": PLUS[tongue.code], **ADDRESS_SIGNS[tongue.code]}
+    words = (say.whole(x, code) if x.isdigit() else " ".join(x) if x == "www" else names.get(x, x) for x in pieces)
+    return " ".join(word for word in words if any(character.isalnum() for character in word))
 
 
 def leftover(core: str, tongue: Tongue, code: str) -> str:

@@ -71,3 +71,18 @@ NOT_NOUNS = word_set(
     "sur est sont plus puis après mas pero entre contra hasta como"
 )
 """Words after a number that are not what is counted."""
+
+RATIO = {"de": "zu", "fr": "à", "es": "a", "it": "a", "pt": "a"}
+ADDRESS_SIGNS = {
+    "de": {"/": "Schrägstrich", "-": "Strich", "_": "Unterstrich"},
+    "fr": {"/": "barre oblique", "-": "tiret", "_": "tiret bas"},
+    "es": {"/": "barra", "-": "guion", "_": "guion bajo"},
+    "it": {"/": "barra", "-": "trattino", "_": "trattino basso"},
+    "pt": {"/": "barra", "-": "hífen", "_": "sublinhado"},
+}
+NUMBERED_PARTS = word_set(
+    "Kapitel Band Teil Akt Szene Abschnitt Tafel Chapitre chapitre "
+    "Tome tome Partie partie Acte acte Scène Capítulo capítulo "
+    "Tomo tomo Parte parte Acto acto Escena Capitolo capitolo Atto atto Scena Ato ato Cena Volume volume Artikel"
+)
+"""Words after which a Roman numeral counts."""

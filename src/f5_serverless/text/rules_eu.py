@@ -13,6 +13,7 @@ from functools import partial
 from f5_serverless.text import tongue as say
 from f5_serverless.text.amounts_eu import (
     SIGNED,
+    address,
     amount,
     day_of_month,
     german_ordinal,
@@ -24,7 +25,15 @@ from f5_serverless.text.amounts_eu import (
     percentage,
     word,
 )
-from f5_serverless.text.grammar_eu import CENTURY, FEMININE, GERMAN_ARTICLE, GERMAN_WEAK, MASCULINE_IN_A, NOT_NOUNS
+from f5_serverless.text.grammar_eu import (
+    CENTURY,
+    FEMININE,
+    GERMAN_ARTICLE,
+    GERMAN_WEAK,
+    MASCULINE_IN_A,
+    NOT_NOUNS,
+    NUMBERED_PARTS,
+)
 from f5_serverless.text.reading import Reading, Said
 from f5_serverless.text.tables_eu import TONGUES
 from f5_serverless.text.tokens import Raw
@@ -141,6 +150,8 @@ def _shares(spoken: list[str], count: int) -> list[str]:
         more = position + 1 < len(spoken)
         if _SCALE.fullmatch(part) and len(shares) < count and more:
             shares.append([])
+    if len(shares) < count and len(shares[-1]) > 1:
+        shares.append([shares[-1].pop()])
     shares += [[] for _ in range(count - len(shares))]
     return [" ".join(share) for share in shares]
 
@@ -313,6 +324,30 @@ def _century(words: Sequence[Raw], index: int, tongue: Tongue, code: str) -> Rea
     return None
 
 
+def _monarch(words: Sequence[Raw], index: int, tongue: Tongue, code: str) -> Reading | None:
+    """``Ludwig XIV.`` → der Vierzehnte, ``Louis XIV`` → quatorze, ``Luigi XIV`` → quattordicesimo."""
+    match = _ROMAN.fullmatch(words[index].core)
+    if match is None or match[2] or len(match[1]) < 2 or not index or words[index - 1].trail:
+        return None
+    before, value = words[index - 1].core, _roman(match[1])
+    if before in NUMBERED_PARTS:
+        return [Said(say.cardinal(value, code))]
+    if not before[:1].isupper() or before.isupper():
+        return None
+    if tongue.code == "de":
+        if words[index].trail[:1] != ".":
+            return None
+        return [Said(f"der {say.ordinal(value, code).capitalize()}", 1, index + 1 == len(words))]
+    if tongue.code == "it" or (tongue.code in ("es", "pt") and value <= 10):
+        return [Said(say.ordinal(value, code))]
+    return [Said(say.cardinal(value, code))]
+
+
+def _address(words: Sequence[Raw], index: int, tongue: Tongue, code: str) -> Reading | None:
+    said = address(words[index].core, tongue, code)
+    return [Said(said)] if said else None
+
+
 def _roman(text: str) -> int:
     values = {"I": 1, "V": 5, "X": 10}
     return sum(
@@ -323,11 +358,12 @@ def _roman(text: str) -> int:
 def _spaced_range(words: Sequence[Raw], index: int, tongue: Tongue, code: str) -> Reading | None:
     """``10 - 20``: the dash is said."""
     following = _next(words, index)
-    if following is None or following.text not in ("-", "–", "—") or index + 2 >= len(words):
+    signs = {"-": tongue.to, "–": tongue.to, "—": tongue.to, "x": tongue.signs["×"]}
+    if following is None or following.text not in signs or index + 2 >= len(words):
         return None
     if not SIGNED.fullmatch(words[index].core) or not words[index + 2].core[:1].isdigit():
         return None
-    return [Said(number(words[index].core, tongue, code)), Said(tongue.to)]
+    return [Said(number(words[index].core, tongue, code)), Said(signs[following.text])]
 
 
 def _digits(words: Sequence[Raw], index: int, tongue: Tongue, code: str) -> Reading | None:
@@ -347,6 +383,8 @@ _RULES = (
     _sign_first,
     _spaced_range,
     _century,
+    _monarch,
     _abbreviation,
+    _address,
     _digits,
 )

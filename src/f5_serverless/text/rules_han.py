@@ -19,8 +19,9 @@ _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _SIGNED = re.compile(rf"([-+]?)({_NUMBER})")
 _CLOCK = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?")
 _DATE = re.compile(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)")
+_RATIO = re.compile(r"(\d+):(\d+)")
 _FRACTION = re.compile(r"(\d+)/(\d+)")
-_RANGE = re.compile(rf"({_NUMBER})[-–—~～]({_NUMBER})(%?)")
+_RANGE = re.compile(rf"({_NUMBER})[-–—~～〜]({_NUMBER})(%?)")
 _PHONE = re.compile(r"\+?\d{2,4}(?:-\d{3,8}){1,3}|1\d{10}")
 _ATTACHED = re.compile(rf"([-+]?{_NUMBER})([^\d\s.,]{{1,4}}\d?(?:/h)?)")
 _MONEY = re.compile(rf"(-?)([$€£¥₩])({_NUMBER})")
@@ -31,6 +32,7 @@ _SCALES_JA = ("", "万", "億", "兆", "京")
 _TWO_BEFORE = frozenset(
     "个個只条条本张張位次天周杯瓶件家块塊双雙辆輛台座种種把份层層句岁歲万萬千亿億倍名间間斤米里点點小"
 )
+_SCALE_CHARACTERS = frozenset("万萬亿億兆")
 _EMERGENCY = frozenset({"110", "119", "120", "122"})
 
 
@@ -54,6 +56,7 @@ class Han:
     currencies: dict[str, str]
     units: dict[str, str]
     plus: str
+    ratio: str
 
 
 CHINESE = Han(
@@ -96,6 +99,7 @@ CHINESE = Han(
         "Hz": "赫兹",
     },
     plus="加",
+    ratio="比",
 )
 JAPANESE = Han(
     digits="ゼ一二三四五六七八九",
@@ -137,6 +141,7 @@ JAPANESE = Han(
         "Hz": "ヘルツ",
     },
     plus="プラス",
+    ratio="対",
 )
 
 
@@ -153,6 +158,10 @@ def _read(words: Sequence[Raw], index: int, han: Han) -> Reading:
         return [Said(letters_only(core))]
     if core in _EMERGENCY and index and words[index - 1].core in ("打", "拨", "叫") and not han.short:
         return [Said(by_digit(core, han, phone=True))]
+    money_words = _MONEY.fullmatch(core)
+    if money_words and index + 1 < len(words) and words[index + 1].core in _SCALE_CHARACTERS and not words[index].trail:
+        name = han.currencies[money_words[2]]
+        return [Said(number(money_words[1] + money_words[3], han)), Said(words[index + 1].core + name)]
     following = words[index + 1].core[:1] if index + 1 < len(words) and not words[index].trail else ""
     return [Said(amount(core, following, han))]
 
@@ -238,14 +247,15 @@ def amount(core: str, following: str, han: Han) -> str:
     if core.isdigit():
         return _plain(core, following, han)
     if match := _MONEY.fullmatch(core):
-        return (
-            (han.minus if match[1] else "") + _money(match[3], han) + _before_scale(following, han.currencies[match[2]])
-        )
+        return (han.minus if match[1] else "") + _money(match[3], han) + han.currencies[match[2]]
     if match := _DATE.fullmatch(core):
         year = by_digit(match[1], han) if not han.short else cardinal(match[1], han)
         return f"{year}年{cardinal(str(int(match[3])), han)}月{cardinal(str(int(match[4])), han)}日"
-    if match := _CLOCK.fullmatch(core):
+    match = _CLOCK.fullmatch(core)
+    if match and int(match[1]) < 25 and int(match[2]) < 60:
         return _clock(match, han)
+    if match := _RATIO.fullmatch(core):
+        return cardinal(match[1], han) + han.ratio + cardinal(match[2], han)
     if _PHONE.fullmatch(core):
         return by_digit(core, han, phone=True)
     if match := _FRACTION.fullmatch(core):
@@ -261,10 +271,6 @@ def amount(core: str, following: str, han: Han) -> str:
         if match[2] in han.units:
             return number(match[1], han) + han.units[match[2]]
     return _leftover(core, han)
-
-
-def _before_scale(following: str, currency: str) -> str:
-    return "" if following and following in "万萬亿億千" else currency
 
 
 def _plain(core: str, following: str, han: Han) -> str:

@@ -211,10 +211,6 @@ URL_SIGNS = {
     "%": "percent",
     "+": "plus",
 }
-TOP_LEVEL = word_set(
-    "com org net edu gov mil int io ai co uk us ca de fr es it pt nl be ch at eu au nz jp cn in br mx se no dk "
-    "fi pl ru tv me app dev info biz xyz gg ly fm to cc cloud tech online site shop blog store news"
-)
 SPELLED_DOMAINS = word_set(
     "io ai uk us ca de fr es pt nl be ch at eu au nz jp cn br mx se dk fi pl ru tv gg ly fm cc xyz"
 )
