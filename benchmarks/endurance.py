@@ -1,10 +1,10 @@
 """Three worker processes on a queue that misbehaves: is any job lost, done twice, or answered with wrong bytes?
 
-Real workers (`f5_serverless.serve.entry`: SDK, pipeline, preview engine) take jobs from the queue in a box and store
-in a real S3 server, while workers are killed with SIGKILL, the queue answers 500, breaks connections, forgets results
-and delivers jobs twice, and the way to S3 refuses, resets, cuts and stalls connections. Afterwards every stored file
-is compared with what the same request gives in this process, undisturbed. Before that, one undisturbed warm worker
-with a local store says what a job costs beside its engine's time, from the queue to the answer.
+Real workers (`handler.py`: SDK, pipeline, preview engine) take jobs from the queue in a box and store in a real S3
+server, while workers are killed with SIGKILL, the queue answers 500, breaks connections, forgets results and delivers
+jobs twice, and the way to S3 refuses, resets, cuts and stalls connections. Afterwards every stored file is compared
+with what the same request gives in this process, undisturbed. Before that, one undisturbed warm worker with a local
+store says what a job costs beside its engine's time, from the queue to the answer.
 
 `lost`: jobs that did not end COMPLETED with the right bytes. `doubled`: jobs with more than one result that counted.
 """
@@ -28,9 +28,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.storage.proxy import Fault, Proxy
-from tests.storage.servers import KEY, SECRET, rclone
-
 from benchmarks.harness import Report, main, percentile
 from benchmarks.overhead import ENGINE_STAGES, NOUNS
 from f5_serverless.config import Settings
@@ -38,7 +35,10 @@ from f5_serverless.pipeline import open_services, run_job
 from f5_serverless.serve import dev_queue
 from f5_serverless.serve.queue_http import DevQueue
 from f5_serverless.serve.queue_state import FINAL, QueueJob, QueueRules
+from tests.storage.proxy import Fault, Proxy
+from tests.storage.servers import KEY, SECRET, rclone
 
+ROOT = Path(__file__).parents[1]
 WORKERS = 3
 PING_SECONDS = 0.5
 # Probability per request that a worker makes.
@@ -83,7 +83,7 @@ class Yard:
         environment = {**os.environ, **PLAIN, **self.environment, **self.queue.worker_environment(name, PING_SECONDS)}
         with (self.directory / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "f5_serverless.serve.entry"],
+                [sys.executable, str(ROOT / "handler.py")],
                 env=environment,
                 stdout=log,
                 stderr=log,
@@ -95,6 +95,13 @@ class Yard:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+    def dead(self) -> list[str]:
+        """The workers that ended by themselves, as one does whose start fails. Too many: RuntimeError with a log."""
+        names = [name for name, process in self.processes.items() if process.poll() is not None]
+        if self.started > 20 and self.started > 4 * len(self.queue.call(lambda queue: set(queue.state.workers))):
+            raise RuntimeError("\n".join((self.directory / f"{name}.log").read_text()[-2000:] for name in names))
+        return names
 
     def close(self) -> None:
         for name in list(self.processes):
@@ -117,18 +124,23 @@ def yard(queue: dev_queue.Running, directory: Path, environment: dict[str, str],
         place.close()
 
 
-class Killer(threading.Thread):
-    """Kills a random worker in the middle of a job after every so many results, and starts another in its place."""
+class Fate(threading.Thread):
+    """Kills a random worker in the middle of a job after every so many results; starts another for each that ended."""
 
     def __init__(self, place: Yard, seed: int, every: int) -> None:
         super().__init__(daemon=True)
         self.kills = 0
+        self.ended = 0
         self._place, self._dice, self._every = place, random.Random(seed), every
         self._over = threading.Event()
 
     def run(self) -> None:
         due = self._every
         while not self._over.wait(0.02):
+            for name in self._place.dead():
+                self._place.kill(name)
+                self._place.start()
+                self.ended += 1
             done, busy = self._place.queue.call(_done_and_busy)
             ready = self._place.ready()
             victims = [name for name in ready if name in busy]
@@ -147,6 +159,15 @@ def _done_and_busy(queue: DevQueue) -> tuple[int, set[str | None]]:
     """How many jobs have ended, and which workers have one."""
     jobs = queue.state.jobs.values()
     return sum(job.final for job in jobs), {job.worker for job in jobs if job.status == "IN_PROGRESS"}
+
+
+def await_workers(place: Yard, count: int) -> None:
+    """Until ``count`` workers have asked for a job; one that ends before is started again."""
+    while len(place.ready()) < count:
+        for name in place.dead():
+            place.kill(name)
+            place.start()
+        time.sleep(0.05)
 
 
 # ------------------------------------------------------------------------------------------------------ undisturbed
@@ -169,14 +190,11 @@ def submit(queue: dev_queue.Running, job_input: dict[str, Any]) -> str:
 
 
 def ended(job_ids: list[str], seconds: float, place: Yard) -> list[QueueJob]:
-    """The jobs, once all have ended, or as they are after ``seconds``. Raises if a worker ended by itself."""
+    """The jobs, once all have ended, or as they are after ``seconds``."""
     until = time.monotonic() + seconds
     jobs: list[QueueJob] = place.queue.call(lambda queue: [queue.state.jobs[job_id] for job_id in job_ids])
     while time.monotonic() < until and not all(job.final for job in jobs):
         time.sleep(0.005 if len(jobs) == 1 else 0.1)
-        for name, process in list(place.processes.items()):
-            if process.poll() is not None and name in place.processes:
-                raise RuntimeError((place.directory / f"{name}.log").read_text()[-3000:])
     return jobs
 
 
@@ -224,15 +242,13 @@ class Plan:
     end_seconds: float
 
 
-def disturbed(plan: Plan, place: Yard) -> tuple[list[QueueJob], int, float]:
-    """The jobs, how many workers were killed, and the seconds it took."""
-    while len(place.ready()) < WORKERS:
-        time.sleep(0.05)
+def disturbed(plan: Plan, place: Yard) -> tuple[list[QueueJob], Fate, float]:
+    """The jobs, what was done to the workers, and the seconds it took."""
     for name, probability in QUEUE_FAULTS.items():
         place.queue.queue.faults.set(name, probability=probability)
     start = time.monotonic()
-    killer = Killer(place, seed=5, every=plan.kill_every)
-    killer.start()
+    fate = Fate(place, seed=5, every=plan.kill_every)
+    fate.start()
     job_ids: list[str] = []
     while len(job_ids) < plan.jobs and time.monotonic() - start < plan.feed_seconds:
         if place.queue.call(lambda queue: len(queue.state.waiting)) < 2 * WORKERS:
@@ -240,8 +256,8 @@ def disturbed(plan: Plan, place: Yard) -> tuple[list[QueueJob], int, float]:
         else:
             time.sleep(0.05)
     jobs = ended(job_ids, plan.end_seconds, place)
-    killer.stop()
-    return jobs, killer.kills, time.monotonic() - start
+    fate.stop()
+    return jobs, fate, time.monotonic() - start
 
 
 def _store_environment(proxy: Proxy, directory: Path) -> dict[str, str]:
@@ -302,15 +318,15 @@ def run(quick: bool) -> list[Report]:
         calm_environment = {"F5_OUTPUT_DIR": str(directory / "out"), "F5_OUTBOX_DIR": str(directory / "calm")}
         calm = stack.enter_context(yard(calm_queue, directory / "calm", calm_environment, 1))
         place = stack.enter_context(yard(queue, directory, _store_environment(proxy, directory), WORKERS))
-        while len(place.ready()) < WORKERS:  # starting workers would disturb the measurement
-            time.sleep(0.05)
+        await_workers(calm, 1)
+        await_workers(place, WORKERS)  # starting workers would disturb the measurement
         found = overhead(plan.calm, calm)
         calm.close()
-        jobs, kills, seconds = disturbed(plan, place)
+        jobs, fate, seconds = disturbed(plan, place)
         place.close()
         assert store.root is not None
         wrong = wrong_bytes(jobs, store.root, directory)
-    return [_calm_report(found), _report(jobs, kills, seconds, queue.queue, road, wrong)]
+    return [_calm_report(found), _report(jobs, fate, seconds, queue.queue, road, wrong)]
 
 
 def _calm_report(found: list[tuple[float, float]]) -> Report:
@@ -328,7 +344,7 @@ def _calm_report(found: list[tuple[float, float]]) -> Report:
 
 
 def _report(
-    jobs: list[QueueJob], kills: int, seconds: float, queue: DevQueue, road: BadRoad, wrong: list[str]
+    jobs: list[QueueJob], fate: Fate, seconds: float, queue: DevQueue, road: BadRoad, wrong: list[str]
 ) -> Report:
     doubled = sum(1 for job in jobs if sum(counted for _, counted in job.results) > 1)
     lost = len({text.split(":")[0] for text in wrong})
@@ -336,7 +352,8 @@ def _report(
     told = {
         "jobs": len(jobs),
         **{name.lower(): statuses[name] for name in FINAL if statuses[name]},
-        "workers killed": kills,
+        "workers killed": fate.kills,
+        "workers that ended by themselves": fate.ended,
         **{f"queue: {name}": struck for name, struck in sorted(queue.faults.struck.items())},
         **{f"store: connection {name}": struck for name, struck in sorted(road.struck.items())},
         "jobs given to another worker": queue.state.counts["requeued"],
@@ -352,7 +369,7 @@ def _report(
         rows=[[name, str(value)] for name, value in told.items()],
         figures={
             "jobs": len(jobs),
-            "faults": kills + queue.faults.struck.total() + road.struck.total(),
+            "faults": fate.kills + queue.faults.struck.total() + road.struck.total(),
             "lost": lost,
             "doubled": doubled,
         },
