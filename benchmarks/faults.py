@@ -101,14 +101,15 @@ def plain(text: str) -> tuple[str, ...]:
 
 
 @cache
-def _preview() -> tuple[Callable[[str, int], Audio], Callable[[Audio, Sequence[str]], Alignment]]:
+def _preview() -> tuple[Callable[[str, int, float], Audio], Callable[[Audio, Sequence[str]], Alignment]]:
     from f5_serverless.engines.base import AlignItem, SynthesisItem
     from f5_serverless.engines.preview_engine import PocketsphinxAligner, PreviewSynthesizer
 
     voice, aligner = PreviewSynthesizer(), PocketsphinxAligner()
 
-    def say(text: str, seed: int) -> Audio:
-        return voice.synthesize(None, [SynthesisItem(text, seed)], SynthesisSettings(seed), no_progress)[0].audio
+    def say(text: str, seed: int, speed: float) -> Audio:
+        settings = SynthesisSettings(seed, speed=speed)
+        return voice.synthesize(None, [SynthesisItem(text, seed)], settings, no_progress)[0].audio
 
     def align(audio: Audio, words: Sequence[str]) -> Alignment:
         return aligner.align([AlignItem(audio, tuple(words))], "en", no_progress)[0]
@@ -116,15 +117,15 @@ def _preview() -> tuple[Callable[[str, int], Audio], Callable[[Audio, Sequence[s
     return say, align
 
 
-def _preview_take(text: str, seed: int) -> _Take:
+def _preview_take(text: str, seed: int, speed: float) -> _Take:
     say, align = _preview()
-    audio, words = say(text, seed), plain(text)
+    audio, words = say(text, seed, speed), plain(text)
     found = align(audio, words).words
     return _Take(words, audio, tuple(word.start for word in found), tuple(word.end for word in found))
 
 
 def _espeak_take(text: str, seed: int, variant: str) -> _Take:
-    clip = speak(text, voice=variant, words_per_minute=140 + seed % 40, pitch=35 + seed % 30)
+    clip = speak(text, voice=variant, words_per_minute=125 + seed % 20, pitch=40 + seed % 20)
     starts = list(clip.starts)
     for index in range(len(starts) - 1, -1, -1):  # where espeak-ng ran two words together, share their time
         if math.isnan(starts[index]):
@@ -136,27 +137,29 @@ def _espeak_take(text: str, seed: int, variant: str) -> _Take:
 
 
 VOICES: dict[str, Callable[[str, int], _Take]] = {
-    "preview": _preview_take,
-    "espeak-us": lambda text, seed: _espeak_take(text, seed, "en-us"),
-    "espeak-gb": lambda text, seed: _espeak_take(text, seed, "en"),
+    "preview": lambda text, seed: _preview_take(text, seed, 1.0),
+    "preview, slow": lambda text, seed: _preview_take(text, seed, 0.85),
+    "preview, fast": lambda text, seed: _preview_take(text, seed, 1.2),
+    "espeak-ng": lambda text, seed: _espeak_take(text, seed, "en-us"),
 }
 
 
 def cases(seed: int, clean: int, faulty: int) -> list[Case]:
-    """``clean`` and ``faulty`` cases, voices and kinds of fault in turn."""
+    """``clean`` and ``faulty`` cases in random order, voices in turn, kinds of fault equally often."""
     rng = np.random.default_rng(seed)
-    made: list[Case] = []
+    kinds = ["clean"] * clean + [KINDS[number % len(KINDS)] for number in range(faulty)]
     voices = list(VOICES)
-    for number in range(clean + faulty):
-        voice = voices[number % len(voices)]
+    made: list[Case] = []
+    for number, place in enumerate(rng.permutation(len(kinds))):
+        kind, voice = kinds[place], voices[number % len(voices)]
         text = SENTENCES[int(rng.integers(len(SENTENCES)))]
-        if number < clean:
-            made.append(Case(plain(text), VOICES[voice](text, int(rng.integers(1000))).audio, "clean", voice))
-            continue
-        kind = KINDS[(number // len(voices)) % len(KINDS)]
         audio, detail = _FAULTS[kind](rng, text, VOICES[voice])
         made.append(Case(plain(text), audio, kind, voice, detail))
     return made
+
+
+def _clean(rng: np.random.Generator, text: str, voice: Callable[[str, int], _Take]) -> tuple[Audio, str]:
+    return voice(text, int(rng.integers(1000))).audio, ""
 
 
 def _dropped(rng: np.random.Generator, text: str, voice: Callable[[str, int], _Take]) -> tuple[Audio, str]:
@@ -227,6 +230,7 @@ def _cut(rng: np.random.Generator, text: str, voice: Callable[[str, int], _Take]
 
 
 _FAULTS: dict[str, Callable[[np.random.Generator, str, Callable[[str, int], _Take]], tuple[Audio, str]]] = {
+    "clean": _clean,
     "dropped": _dropped,
     "doubled": _doubled,
     "swapped": _swapped,

@@ -22,13 +22,14 @@ ADVICE = "Synthesise the chunk again with another seed."
 FOREIGN_PHONES, FOREIGN_SECONDS = 3, 0.18  # a foreign stretch shorter than this is a reader's slip
 NEAR = 2  # words; two witnesses that differ by no more speak of the same place
 GAIN = 4.0  # log probability by which a recogniser must prefer what it wrote to the text, to be believed …
-GAIN_NEAR, GAIN_DENIED = 1.5, 8.0  # … where a trusted reader departs there too; … where it follows the text
+GAIN_NEAR, GAIN_DENIED = -3.0, 8.0  # … where a trusted reader departs there too; … where it follows the text
+GAIN_ABSENT = -4.0  # below this the recogniser is sure to hear a word that a trusted reader misses
 GAIN_READER = -2.0  # the same for a departure that only an untrusted reader reports
 STRONG = 2  # words in a row that a recogniser that gives no probabilities must miss or add, to be believed alone
 LEAST_WORD, LONGEST_LETTER, LONGEST_WORD = 0.03, 0.35, 1.2  # seconds: of a word; per letter, and on top of it
 FRAME = 0.01  # seconds
-SILENCE, SILENCE_DB = 0.3, -50.0  # a silence this long inside a word (s), this far below the loud frames (dB)
-EDGE_STEP_DB, DROPOUT = 25.0, 0.06  # a silence that begins and ends within a frame is a hole, not a pause
+SILENCE_DB = -50.0  # relative to the loud frames
+EDGE_DB, DROPOUT = 25.0, 0.3  # a silence this long (s) is a hole if the sound on both sides is within this of the loud
 
 
 class ReadWord(Protocol):
@@ -115,7 +116,7 @@ def verify(
     if not expected:
         return ChunkVerdict(True, 0.0, (), 1.0)
     events = weigh(expected, heard, judge=judge, reading=reading, language=language)
-    faults = believed(events, reader_trusted)
+    faults = believed(events, reader_trusted and reading is not None)
     findings = [_finding(event, expected, ref_text, language) for event in faults]
     findings += _sound_findings(alignment, audio)
     witness = "reader" if heard is None else "recogniser"
@@ -147,8 +148,7 @@ def weigh(
     for event, first, last in blind:
         gain = None
         if judge is not None:
-            without = " ".join([*raw[:first], *expected[event.first : event.last], *raw[last:]])
-            gain = written - judge.likelihood(without)
+            gain = written - judge.likelihood(_mended(raw, first, last, expected[event.first : event.last]))
         weighed.append(replace(event, gain=gain, near=any(_near(event, other) for other in guided)))
     for event in guided:
         near = any(_near(event, other) for other, _, _ in blind)
@@ -158,6 +158,15 @@ def weigh(
             gain = judge.likelihood(with_it) - judge.likelihood(" ".join(expected))
         weighed.append(replace(event, gain=gain, near=near))
     return weighed
+
+
+def _mended(raw: Sequence[str], first: int, last: int, words: Sequence[str]) -> str:
+    """``raw`` with ``words`` in the place of ``first`` to ``last``, and the punctuation that stood there."""
+    before, after = [*raw[:first], *words], list(raw[last:])
+    mark = raw[last - 1][-1] if last > first else ""
+    if before and mark in tuple(",.;:!?") and before[-1][-1].isalnum():
+        before[-1] += mark
+    return " ".join([*before, *after])
 
 
 def believed(events: Sequence[Event], reader_trusted: bool) -> list[Event]:
@@ -178,7 +187,9 @@ def _blind_counts(event: Event, reader_trusted: bool) -> bool:
 
 
 def _guided_counts(event: Event, reader_trusted: bool) -> bool:
-    return reader_trusted or (event.gain is not None and event.gain >= GAIN_READER)
+    if not reader_trusted:
+        return event.kind == REPEATED and event.gain is not None and event.gain >= GAIN_READER
+    return event.kind != MISSING or event.gain is None or event.gain >= GAIN_ABSENT
 
 
 def _blind_events(expected: Sequence[str], raw: Sequence[str], language: str) -> list[tuple[Event, int, int]]:
@@ -305,15 +316,15 @@ def holes(audio: Audio) -> list[tuple[float, float]]:
         return []
     frames = audio.samples[: count * size].reshape(count, size).astype(np.float64)
     level = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
-    quiet = level < np.percentile(level, 95) + SILENCE_DB
+    loud = np.percentile(level, 95)
+    quiet = level < loud + SILENCE_DB
     edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8))).reshape(-1, 2)
     found = []
     for first, last in edges:
         if first < 2 or last > count - 2 or (last - first) * FRAME < DROPOUT:
             continue
-        floor = float(level[first:last].mean())
-        falls = level[first - 2 : first].max() - floor > EDGE_STEP_DB + 20
-        rises = level[last : last + 2].max() - floor > EDGE_STEP_DB + 20
+        falls = level[first - 2 : first].max() > loud - EDGE_DB
+        rises = level[last : last + 2].max() > loud - EDGE_DB
         if falls and rises:
             found.append((first * FRAME, last * FRAME))
     return found

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 SAME, REPLACED, MISSING, INSERTED = "same", "replaced", "missing", "inserted"
-CLOSE = 0.4  # sound distance up to which two words count as one
+CLOSE, CLOSE_MERGED = 0.4, 0.15  # sound distance up to which two words count as one; where one is written as two
 GAP_COST, SHORT_GAP_COST = 1.0, 0.8  # a missing or inserted word; one of up to three letters
 REPLACE_COST = 1.6  # just under one missing and one inserted word
 NUMBER_LANGUAGES = frozenset("en de fr es it pt nl pl ru uk cs sv da no fi tr ro hu".split())  # noqa: SIM905
@@ -206,11 +206,14 @@ def _steps(expected: Sequence[str], heard: Sequence[str], i: int, j: int) -> lis
         if width > i or heard_width > j:
             continue
         one, other = expected[i - width : i], heard[j - heard_width : j]
+        merges = (width, heard_width) != (1, 1)
+        if merges and set(one) & set(other):  # "was" and "was was": one word more, not one word written as two
+            continue
         apart = distance("".join(one), "".join(other))
         step = Step(SAME, i - width, i, j - heard_width, j)
-        if apart <= (CLOSE if (width, heard_width) == (1, 1) else CLOSE / 2):
+        if apart <= (CLOSE_MERGED if merges else CLOSE):
             steps.append((apart + 0.05 * (width + heard_width - 2), step))
-        elif (width, heard_width) == (1, 1):
+        elif not merges:
             steps.append((REPLACE_COST, Step(REPLACED, i - 1, i, j - 1, j)))
     return steps
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import tiny_ctc
 
+from benchmarks import tiny_ctc
 from f5_serverless.engines import ctc
 from f5_serverless.engines.base import AlignItem
 from f5_serverless.engines.pocketsphinx_aligner import PocketsphinxAligner

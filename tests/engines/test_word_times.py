@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.truth import Spoken, speak
 
+from benchmarks.truth import Spoken, speak
 from f5_serverless.engines.base import AlignItem
 from f5_serverless.engines.preview_engine import PocketsphinxAligner
 from f5_serverless.errors import AlignmentImpossible, Cancelled, EngineUnavailable
