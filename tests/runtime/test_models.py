@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.runtime.hub import COMMIT, Hub
 
 from f5_serverless.errors import Cancelled, F5Error, FetchFailed, ModelError
 from f5_serverless.runtime import models
 from f5_serverless.runtime.disk import DiskFull
 from f5_serverless.runtime.model_download import pull
 from f5_serverless.types import Progress
+from tests.runtime.hub import COMMIT, Hub
 
 NAME = "F5TTS_v1_Base"
 WEIGHTS = f"{NAME}/model_1250000.safetensors"
