@@ -29,7 +29,7 @@ STRONG = 2  # words in a row that a recogniser that gives no probabilities must 
 LEAST_WORD, LONGEST_LETTER, LONGEST_WORD = 0.03, 0.35, 1.2  # seconds: of a word; per letter, and on top of it
 FRAME = 0.01  # seconds
 SILENCE_DB = -50.0  # relative to the loud frames
-EDGE_DB, DROPOUT = 25.0, 0.3  # a silence this long (s) is a hole if the sound on both sides is within this of the loud
+EDGE_DB, DROPOUT = 15.0, 0.3  # a silence this long (s) is a hole if the sound on both sides is within this of the loud
 
 
 class ReadWord(Protocol):
