@@ -196,11 +196,10 @@ def signs(words: Sequence[Raw], index: int) -> Reading | None:
     if core in BETWEEN_NUMBERS and 0 < index < len(words) - 1 and core in "<>":
         near = words[index - 1].core[-1:] + words[index + 1].core[:1]
         return [Said(BETWEEN_NUMBERS[core] if near.isalnum() and len(near) == 2 else "")]
-    if core[0] == "#" and core[1:2].isalpha():
-        return [Said(f"hashtag {word(core[1:])}")]
-    if core[0] == "@" and core[1:2].isalpha():
+    sign = {"#": "hashtag", "@": "at"}.get(core[0])
+    if sign and core[1:2].isalpha():
         name = core[1:]
-        return [Said(f"at {leftover(name, word) if _HAS_DIGIT.search(name) else word(name)}")]
+        return [Said(f"{sign} {leftover(name, word) if _HAS_DIGIT.search(name) else word(name)}")]
     return None
 
 
