@@ -1,6 +1,6 @@
 """How well speech is verified: faults made on purpose on real voices, and clean speech that must not be flagged.
 
-``caught``: share of the faulty chunks that fail; ``false_alarms``: share of the clean ones that do. Chunks of one voice go
+``caught``: share of the faulty chunks that fail; ``false_alarms``: share of the clean ones. Chunks of one voice go
 through one `Checker`, as in a job. Two seeds: the thresholds were chosen while looking at the first, never at the
 second (``caught_held_out``, ``false_alarms_held_out``).
 """

@@ -13,7 +13,7 @@ from typing import Protocol
 from f5_serverless.types import Alignment, Audio, OnProgress, Progress
 from f5_serverless.verification import ChunkVerdict, GuidedReading, Judge, guided_events, verify
 
-FOLLOWS, FOLLOWS_FEW = 0.03, 0.13  # share of a chunk's words that a reader may depart from; the same with few chunks
+FOLLOWS, FOLLOWS_FEW = 0.1, 0.13  # share of a chunk's words that a reader may depart from; the same with few chunks
 ENOUGH = 4  # chunks
 
 

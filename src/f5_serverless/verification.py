@@ -72,7 +72,8 @@ class Event:
     """One departure from the text: ``kind``, the expected words ``first`` to ``last``, what was ``heard`` instead.
 
     ``source``: "recogniser" or "reader". ``gain``: by how much (log probability) the recogniser prefers the text with
-    this departure to the text without it; None where it was not asked. ``near``: the other witness departs there too.
+    this departure to the text without it; None where it was not asked. ``near``: the other witness departs there too;
+    ``denied``: it followed the text there.
     """
 
     kind: str
@@ -82,6 +83,7 @@ class Event:
     source: str = "recogniser"
     gain: float | None = None
     near: bool = False
+    denied: bool = False
 
     @property
     def size(self) -> int:
@@ -149,14 +151,15 @@ def weigh(
         gain = None
         if judge is not None:
             gain = written - judge.likelihood(_mended(raw, first, last, expected[event.first : event.last]))
-        weighed.append(replace(event, gain=gain, near=any(_near(event, other) for other in guided)))
+        near = any(_near(event, other) for other in guided)
+        weighed.append(replace(event, gain=gain, near=near, denied=reading is not None and not near))
     for event in guided:
         near = any(_near(event, other) for other, _, _ in blind)
         gain = None
         if judge is not None and not near and "…" not in event.heard:
             with_it = " ".join([*expected[: event.first], *event.heard, *expected[event.last :]])
             gain = judge.likelihood(with_it) - judge.likelihood(" ".join(expected))
-        weighed.append(replace(event, gain=gain, near=near))
+        weighed.append(replace(event, gain=gain, near=near, denied=not near))
     return weighed
 
 
@@ -189,6 +192,8 @@ def _blind_counts(event: Event, reader_trusted: bool) -> bool:
 def _guided_counts(event: Event, reader_trusted: bool) -> bool:
     if not reader_trusted:
         return event.kind == REPEATED and event.gain is not None and event.gain >= GAIN_READER
+    if event.kind == REPLACED and event.denied:
+        return False
     return event.kind != MISSING or event.gain is None or event.gain >= GAIN_ABSENT
 
 

@@ -22,7 +22,8 @@ NO_SPEECH = 0.6  # the model's own doubt …
 SURE = -1.0  # … counts where its mean log probability is below this
 HEARD_SHARE = 0.2  # a word with less detected speech than this share of its time was not said
 MARGIN = 0.15  # seconds of tolerance around detected speech: the model's word times are coarse
-FRAMES = 3_000  # of 10 ms: what a Whisper model hears at once
+FRAMES, LEAST_FRAMES = 3_000, 1_000  # of 10 ms: what a Whisper model hears at once; less than 10 s confuses it
+REST = 1.0  # seconds of silence after a chunk
 MOST_TOKENS = 220  # per chunk
 REPEATS = 4  # the same few words this often in a row are a loop of the model, not speech
 LONGEST_LOOP = 6  # words
@@ -161,11 +162,12 @@ class Listening:
 
         self._lock = lock
         self._whisper = whisper
-        features = whisper.feature_extractor(samples)[:, :FRAMES]
-        self._frames = min(features.shape[-1], FRAMES)
-        padded = np.zeros((features.shape[0], FRAMES), np.float32)
-        padded[:, : features.shape[-1]] = features
-        self._sound = whisper.encode(padded)
+        padded = np.pad(samples, (0, round(REST * RATE)))  # the model expects an end it can hear
+        features = whisper.feature_extractor(padded)[:, :FRAMES]
+        self._frames = features.shape[-1]
+        window = np.zeros((features.shape[0], max(LEAST_FRAMES, self._frames + self._frames % 2)), np.float32)
+        window[:, : self._frames] = features
+        self._sound = whisper.encode(window)
         multilingual = whisper.model.is_multilingual
         self._tokens = Tokenizer(whisper.hf_tokenizer, multilingual, task="transcribe", language=language)
         self._prompt = [*self._tokens.sot_sequence, self._tokens.no_timestamps]
