@@ -57,7 +57,7 @@ ENV PATH=/opt/f5/venv/bin:$PATH \
     F5_OUTPUT_DIR=/var/lib/f5-serverless/out \
     F5_RUNTIME_LOCK=/opt/f5/runtime_requirements.txt
 
-USER f5
+USER 1000:1000
 WORKDIR /opt/f5
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["python", "-m", "f5_serverless.runtime.health"]
 ENTRYPOINT ["/usr/bin/tini", "-g", "--"]

@@ -10,10 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.runtime import racing, wheelhouse
-
 from benchmarks.harness import Report, main, percentile
 from f5_serverless.runtime.publish import ARCHIVE, VOLUME
+from tests.runtime import racing, wheelhouse
 
 ROUNDS = 60
 QUICK_ROUNDS = 6

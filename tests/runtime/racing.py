@@ -13,9 +13,8 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.runtime.wheelhouse import Wheelhouse
-
 from f5_serverless.runtime.setup_environment import ensure_environment
+from tests.runtime.wheelhouse import Wheelhouse
 
 TERM = 0.3
 DEADLINE = 60.0

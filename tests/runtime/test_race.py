@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.runtime import racing
-from tests.runtime.wheelhouse import Wheelhouse
 
 from f5_serverless.runtime.publish import ARCHIVE, VOLUME, Volume
 from f5_serverless.runtime.setup_environment import ensure_environment
+from tests.runtime import racing
+from tests.runtime.wheelhouse import Wheelhouse
 
 ROUNDS = 12  # `python -m benchmarks.races` runs fifty and more
 

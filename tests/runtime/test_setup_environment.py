@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.runtime.racing import expected_files, missing_files
-from tests.runtime.wheelhouse import Wheelhouse, make
 
 from f5_serverless.errors import SetupError
 from f5_serverless.runtime import archive
@@ -24,6 +22,8 @@ from f5_serverless.runtime.lease import LeaseSeat, create_exclusive
 from f5_serverless.runtime.publish import ARCHIVE, MODES, VOLUME, Volume, describe_python
 from f5_serverless.runtime.setup_environment import Environment, ensure_environment
 from f5_serverless.types import Progress
+from tests.runtime.racing import expected_files, missing_files
+from tests.runtime.wheelhouse import Wheelhouse, make
 
 TERM = 5.0
 Setup = Callable[..., Environment]
