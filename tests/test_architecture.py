@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "dubbing": set(),
     "actions": {"audio", "casting", "request", "services", "storage"},
     "wordmatch": set(),
-    "services": {"config", "engines", "storage", "text", "checker"},
+    "services": {"audio", "config", "engines", "storage", "text", "checker"},
     "casting": {"audio", "engines", "text"},
     "delivery": {"audio", "request", "response", "storage", "subtitles"},
     "text": set(),

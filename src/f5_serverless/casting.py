@@ -42,9 +42,10 @@ def written_voice(
     """The same, and the words as they were given or written down, of the whole recording."""
     heard: str | None = None
     if ref_text is None:
-        heard = ref_text = _written_down(audio, language, engines, progress)
-    script = normalizer.normalize(ref_text, language)
-    spoken = Chunk(0, script.tokens)
+        ref_text = _written_down(audio, language, engines, progress)
+    elif (recogniser := engines.transcriber_at_hand()) is not None:
+        heard = _spoken(recogniser.transcribe(audio, language, progress).text, language)
+    spoken = Chunk(0, normalizer.normalize(ref_text, language).tokens)
     words: tuple[Word, ...] | None = None
     if audio.duration > LONGEST_REFERENCE:
         aligner = engines.aligner(language)
@@ -59,6 +60,11 @@ def written_voice(
         heard=heard,
     )
     return voice, ref_text
+
+
+def _spoken(text: str, language: str) -> str:
+    """What was heard, in spoken form: "45" is no other text than "forty-five". Empty where nothing was heard."""
+    return Chunk(0, normalizer.normalize(text, language).tokens).spoken if any(c.isalnum() for c in text) else ""
 
 
 def _written_down(audio: Audio, language: str, engines: Engines, progress: OnProgress) -> str:

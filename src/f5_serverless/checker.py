@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from f5_serverless.engines.base import Aligner, AlignItem
 from f5_serverless.types import Alignment, Audio, OnProgress, Progress
 from f5_serverless.verification import ChunkVerdict, GuidedReading, Judge, guided_events, verify
 
@@ -18,18 +19,10 @@ ENOUGH = 4  # chunks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CheckItem:
+class CheckItem(AlignItem):
     """One chunk's sound, the spoken words that should be in it, and the reference's text for leaks, or None."""
 
-    audio: Audio
-    words: tuple[str, ...]
     ref_text: str | None = None
-
-
-class _Aligner(Protocol):
-    name: str
-
-    def align(self, items: Sequence[CheckItem], language: str, progress: OnProgress) -> list[Alignment]: ...
 
 
 class _Reader(Protocol):
@@ -37,7 +30,7 @@ class _Reader(Protocol):
 
     def supports(self, language: str) -> bool: ...
 
-    def read(self, items: Sequence[CheckItem], language: str, progress: OnProgress) -> Sequence[GuidedReading]: ...
+    def read(self, items: Sequence[AlignItem], language: str, progress: OnProgress) -> Sequence[GuidedReading]: ...
 
 
 class _Recogniser(Protocol):
@@ -53,7 +46,7 @@ class Checker:
     understands it follows most chunks word by word. Make one Checker per job.
     """
 
-    def __init__(self, aligner: _Aligner, reader: _Reader | None = None, recogniser: _Recogniser | None = None) -> None:
+    def __init__(self, aligner: Aligner, reader: _Reader | None = None, recogniser: _Recogniser | None = None) -> None:
         """``reader`` and ``recogniser`` may be None; an aligner that reads (WhisperX) needs no recogniser."""
         self._aligner = aligner
         self._reader = reader

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from f5_serverless.audio.voice_cache import VoiceCache
 from f5_serverless.checker import Checker
 from f5_serverless.config import Settings
 from f5_serverless.engines.registry import Engines
@@ -27,6 +28,7 @@ class Services:
     fetcher: Fetcher
     store: Store
     cache: ChunkCache
+    prepared: VoiceCache
     lexicon: Mapping[str, str] = field(default_factory=dict)
 
     def checker(self, language: str) -> Checker | None:
@@ -39,7 +41,7 @@ class Services:
             case "off":
                 return None
             case "auto":
-                recogniser = self.engines.transcriber() if Path(self.settings.whisper_model).is_dir() else None
+                recogniser = self.engines.transcriber_at_hand()
             case "full":
                 recogniser = self.engines.transcriber()
             case other:
@@ -59,6 +61,7 @@ def open_services(settings: Settings, *, allow_local: bool) -> Services:
         fetcher=_fetcher(settings, allow_local),
         store=store,
         cache=ChunkCache(_cache_store(settings, store), settings.cache_bytes),
+        prepared=VoiceCache(None if settings.cache_dir == "store" else settings.cache_path / "voices"),
         lexicon=load_lexicon(Path(settings.lexicon).expanduser()) if settings.lexicon else {},
     )
 

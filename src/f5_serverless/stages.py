@@ -17,6 +17,7 @@ from typing import Any
 
 from f5_serverless import __version__, delivery, dubbing, synthesis
 from f5_serverless.audio import codec, join, loudness
+from f5_serverless.audio.voice_cache import voice_key
 from f5_serverless.casting import prepare_voice
 from f5_serverless.config import Settings
 from f5_serverless.engines.base import AlignItem, Synthesizer
@@ -142,15 +143,15 @@ def voice(job: Job, engine: Synthesizer) -> Voice | None:
         raise InputError(
             f"The {engine.name} engine clones a voice; the request names none.", field="voice_reference_url"
         )
+    source = job.sources["voice" if job.request.voice is not None else "voice_reference_url"]
+    key = voice_key(source.encode(), ref_text or "", language, sample_rate=engine.sample_rate, version=__version__)
+
+    def prepare() -> Voice:
+        engines, rate = job.services.engines, engine.sample_rate
+        return prepare_voice(audio, ref_text, language, engines, sample_rate=rate, progress=job.progress)
+
     with job.watch.stage("voice"):
-        voice = prepare_voice(
-            audio,
-            ref_text,
-            language,
-            job.services.engines,
-            sample_rate=engine.sample_rate,
-            progress=job.progress,
-        )
+        voice = job.services.prepared.get_or_prepare(key, prepare)
     findings = voice.report.findings if voice.report is not None else ()
     job.warnings.extend(f"Reference voice: {f.message} {f.advice}" for f in findings if f.severity != "info")
     if job.voice_source is None:
@@ -163,6 +164,7 @@ def registered(job: Job, name: str) -> tuple[Audio, VoiceRecord]:
     path = job.scratch / "voice.flac"
     with job.watch.stage("fetch"):
         record = VoiceRegistry(job.services.store).fetch(name, path)
+        job.sources["voice"] = record.audio_sha256
     with job.watch.stage("decode"):
         limit = job.settings.max_audio_bytes
         audio = codec.decode(path, max_seconds=job.settings.max_audio_seconds, max_bytes=limit, field="voice")

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from f5_serverless.config import Settings
 from f5_serverless.engines import f5tts_check
-from f5_serverless.engines.base import Aligner, Synthesizer, Transcriber
+from f5_serverless.engines.base import Aligner, Synthesizer
 from f5_serverless.errors import EngineUnavailable
 from f5_serverless.types import Finding
 
 if TYPE_CHECKING:
     from f5_serverless.engines.pocketsphinx_reader import PocketsphinxReader
+    from f5_serverless.engines.transcriber import FasterWhisperTranscriber
     from f5_serverless.engines.whisperx_engine import Choice
 
 T = TypeVar("T")
@@ -93,9 +94,14 @@ class Engines:
 
         return self._once("reader", PocketsphinxReader)
 
-    def transcriber(self) -> Transcriber:
+    def transcriber(self) -> FasterWhisperTranscriber:
         """What writes down speech. Raises `EngineUnavailable`."""
         return self._once("transcriber", self._load_transcriber)
+
+    def transcriber_at_hand(self) -> FasterWhisperTranscriber | None:
+        """The same, where its model lies in a local directory and costs no download; else None."""
+        at_hand = Path(self._settings.whisper_model).is_dir() and find_spec("faster_whisper") is not None
+        return self.transcriber() if at_hand else None
 
     def _once(self, name: str, load: Callable[[], T]) -> T:
         with self._lock:
@@ -162,7 +168,7 @@ class Engines:
 
         return "cuda" if torch.cuda.is_available() else "cpu"
 
-    def _load_transcriber(self) -> Transcriber:
+    def _load_transcriber(self) -> FasterWhisperTranscriber:
         from f5_serverless.engines.transcriber import FasterWhisperTranscriber
 
         if find_spec("faster_whisper") is None:
@@ -170,4 +176,5 @@ class Engines:
                 "Writing down speech needs the package faster-whisper.",
                 hint="Install it: pip install 'f5-serverless[whisperx]'",
             )
-        return FasterWhisperTranscriber(self._settings.whisper_model, device="cpu")
+        # float32: the models that come in packages hold float16, which a CPU computes no faster
+        return FasterWhisperTranscriber(self._settings.whisper_model, device="cpu", compute_type="float32")
