@@ -211,7 +211,7 @@ def volume_or_archive(candidate: Candidate, scratch: Path, latencies: Sequence[f
     size = candidate.archive.stat().st_size
     _, files, tree_bytes = disk.tree_digest(candidate.tree)
     report = Report(
-        f"2. To import: {files:,} files, {disk.gigabytes(tree_bytes)}, as they are or as archive ({disk.gigabytes(size)})",
+        f"2. To import: {files:,} files, {disk.gigabytes(tree_bytes)}, or one archive of {disk.gigabytes(size)}",
         ("disk", "files on the volume", "archive: unpack + import", "read at full speed", "faster"),
     )
     missing = _slow_disk.available()

@@ -77,7 +77,8 @@ def test_worker_stays_in_this_python_only_for_a_reason(monkeypatch: pytest.Monke
 def test_bootstrap_imports_nothing_but_the_standard_library() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import f5_serverless.runtime.enter; "
-        "print([m for m in sys.modules if m.split('.')[0] not in sys.stdlib_module_names | {'f5_serverless', '__main__'}])"
+        "known = sys.stdlib_module_names | {'f5_serverless', '__main__'}; "
+        "print([name for name in sys.modules if name.split('.')[0] not in known])"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code, str(ROOT / "src")], capture_output=True, text=True, check=False
