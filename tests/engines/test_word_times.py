@@ -58,7 +58,7 @@ def test_boundaries_are_within_20_ms_median_and_40_ms_mean(aligner: Pocketsphinx
 
 def test_a_recording_of_ten_minutes_does_not_drift(aligner: PocketsphinxAligner) -> None:
     rng = np.random.default_rng(3)
-    clip = speak(" ".join(SENTENCES[i] for i in rng.integers(0, len(SENTENCES) - 1, 160)))
+    clip = speak(" ".join(SENTENCES[i] for i in rng.integers(0, len(SENTENCES) - 1, 140)))
     assert clip.audio.duration > 600
     found = align(aligner, clip.audio, *clip.words)
     assert found.method == "pocketsphinx"
