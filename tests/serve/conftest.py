@@ -126,7 +126,7 @@ def box(tmp_path: Path) -> Iterator[Box]:
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """A queue with one undisturbed worker, shared by a module's tests."""
     with box_in(tmp_path_factory.mktemp("steady")) as box:
-        box.start("steady", times={"progress_seconds": 0.05})
+        box.start("steady", times={"progress_seconds": 0.05, "longest_pause": 2.0})
         yield box
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import requests
-from tests.serve.conftest import Box
 
 from f5_serverless.serve import dev_queue
 from f5_serverless.serve.queue_faults import FAULTS
+from tests.serve.conftest import Box
 
 KEY = {"Authorization": "Bearer anything"}
 

@@ -8,9 +8,8 @@ import subprocess
 import sys
 import textwrap
 
-from tests.serve.conftest import Box
-
 from f5_serverless.serve.heartbeat import Heartbeat, PingTarget
+from tests.serve.conftest import Box
 
 
 def target(box: Box, worker: str = "w") -> PingTarget:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import requests
-from tests.serve.conftest import SCRIPT, Box
 
 from f5_serverless.serve.job import read_error
+from tests.serve.conftest import SCRIPT, Box
 
 # ------------------------------------------------------------------------------ one undisturbed worker, RunPod's client
 
@@ -172,13 +172,15 @@ def test_a_worker_that_is_not_fit_takes_no_job(box: Box, config: dict[str, Any])
 
 
 def test_a_failing_queue_is_asked_with_growing_pauses(steady: Box) -> None:
-    steady.fault("take_500", probability=1)
-    steady.finished(steady.submit(echo=1))  # ends the open request for a job
+    steady.finished(steady.submit(echo=1))
     before = steady.struck("take_500")
+    steady.fault("take_500", probability=1)
+    job_id = steady.submit(echo=2)  # ends a request that is held open
+    steady.until(lambda: steady.struck("take_500") > before)
     time.sleep(2)
-    assert 1 <= steady.struck("take_500") - before <= 12  # the SDK alone asks some hundred times
+    assert steady.struck("take_500") - before <= 12  # the SDK alone asks some hundred times
     steady.running.call(lambda queue: queue.faults.clear())
-    assert steady.finished(steady.submit(echo=1)).status == "COMPLETED"
+    assert steady.finished(job_id).status == "COMPLETED"
 
 
 @pytest.mark.parametrize("fault", ["done_500", "done_reset"])
@@ -187,6 +189,16 @@ def test_a_result_arrives_although_posting_it_fails_at_first(steady: Box, tmp_pa
     steady.fault(fault, times=4)
     assert steady.finished(steady.submit(echo=1, note=str(note))).output["echo"] == 1
     assert len(note.read_text().split()) == 1
+
+
+def test_a_result_that_the_queue_refuses_becomes_an_error_that_it_takes(steady: Box) -> None:
+    rules = steady.running.queue.state.rules
+    limit, rules.max_async_bytes = rules.max_async_bytes, 1000
+    try:
+        job = steady.finished(steady.submit(size=5000))
+    finally:
+        rules.max_async_bytes = limit
+    assert read_error(job.error)["code"] == "limit_exceeded"
 
 
 def test_a_result_outlives_the_worker_that_made_it(box: Box) -> None:
