@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.storage.web import QUICK, SOUND, Handler, Web, fetch, open_to
 
 from f5_serverless.errors import (
     AudioTooLarge,
@@ -32,6 +31,7 @@ from f5_serverless.errors import (
 from f5_serverless.storage.addresses import shown
 from f5_serverless.storage.fetch import Fetcher
 from f5_serverless.storage.http_get import Limits
+from tests.storage.web import QUICK, SOUND, Handler, Web, fetch, open_to
 
 
 def test_a_file_comes_through(web: Web, folder: Path) -> None:

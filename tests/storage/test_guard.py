@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.storage.web import QUICK, SOUND, Web, fetch, never_asked, open_to
 
 from f5_serverless.errors import (
     FetchFailed,
@@ -21,6 +20,7 @@ from f5_serverless.errors import (
 from f5_serverless.storage.fetch import Fetcher
 from f5_serverless.storage.guard import Guard, literal, refusal
 from f5_serverless.storage.http_get import Limits
+from tests.storage.web import QUICK, SOUND, Web, fetch, never_asked, open_to
 
 NAMES = {  # what a hostile or careless name server answers
     "rebind.example": ["93.184.216.34", "127.0.0.1"],

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.storage import servers
-from tests.storage.proxy import Fault, Proxy
 
 from f5_serverless.errors import F5Error
 from f5_serverless.storage.s3_client import S3Client
 from f5_serverless.storage.s3_store import S3Store
 from f5_serverless.storage.s3_transport import S3Options
+from tests.storage import servers
+from tests.storage.proxy import Fault, Proxy
 
 ROUNDS, WORKERS = 208, 8
 DEADLINE = 1.2

@@ -18,8 +18,6 @@ from pathlib import Path
 import botocore.auth
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.storage import servers
-from tests.storage.web import Web
 
 from f5_serverless.errors import AudioTooLarge, F5Error, SourceNotFound, SourceRefused, StorageError, StoreMissing
 from f5_serverless.storage.fetch import Fetcher
@@ -28,6 +26,8 @@ from f5_serverless.storage.s3_client import S3Client
 from f5_serverless.storage.s3_store import S3Store
 from f5_serverless.storage.s3_transport import S3Options
 from f5_serverless.storage.voices import VoiceRegistry
+from tests.storage import servers
+from tests.storage.web import Web
 
 START = {"rclone": servers.rclone, "seaweed": servers.seaweed, "moto": servers.moto}
 PART = 5 << 20  # the smallest that S3 allows
