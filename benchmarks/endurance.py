@@ -300,7 +300,7 @@ def _digest(path: Path) -> str:
 
 # ------------------------------------------------------------------------------------------------------- the report
 
-QUICK = Plan(calm=10, jobs=20, kill_every=8, feed_seconds=6.0, end_seconds=60.0)
+QUICK = Plan(calm=8, jobs=18, kill_every=10, feed_seconds=6.0, end_seconds=60.0)
 FULL = Plan(calm=200, jobs=500, kill_every=15, feed_seconds=3600.0, end_seconds=600.0)
 
 
