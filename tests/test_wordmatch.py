@@ -21,6 +21,7 @@ SAME_SPEECH = [
     ("I don't know", "I don’t know!"),
     ("Professor Okafor", "Professor Ocafor"),
     ("Mister Kowalczyk", "mister Cowelkzick"),
+    ("Mister and Missus Brown", "Mr. and Mrs. Brown"),
     ("no brand name", "no brandname"),
 ]
 OTHER_SPEECH = [

@@ -23,6 +23,12 @@ NUMBER_LANGUAGES = frozenset("en de fr es it pt nl pl ru uk cs sv da no fi tr ro
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+(?:[.,:]\d+)*(?:st|nd|rd|th)?|[$€£%]")
 _HAN = re.compile(r"([぀-ヿ㐀-鿿豈-﫿])")
 _CURRENCY = {"$": "dollars", "€": "euros", "£": "pounds"}
+_SHORT = {
+    "en": {"mr": "mister", "mrs": "missus", "dr": "doctor", "prof": "professor", "ok": "okay", "vs": "versus"},
+    "de": {"dr": "doktor", "hr": "herr", "fr": "frau", "nr": "nummer"},
+    "fr": {"m": "monsieur", "mme": "madame", "dr": "docteur"},
+    "es": {"sr": "señor", "sra": "señora", "dr": "doctor"},
+}  # what a recogniser writes short although it is said in full
 _SOUND_RULES = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
@@ -91,7 +97,7 @@ def fold(text: str, language: str = "en") -> list[str]:
         elif token == "%":
             words.append("percent")
         elif token not in _CURRENCY:
-            words.append(token)
+            words.append(_SHORT.get(language, {}).get(token, token))
         index += 1
     return words
 
