@@ -8,6 +8,7 @@ an answer is given, never kept.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -79,9 +80,19 @@ def inline(answer: Answer, files: Files, options: Options, limit: int) -> Answer
 
 
 def store(
-    answer: Answer, files: Files, options: Options, key: str, manifest: Manifest, target: Store, expires: int
+    answer: Answer,
+    files: Files,
+    options: Options,
+    key: str,
+    manifest: Manifest,
+    target: Store,
+    expires: int,
+    limit: int,
 ) -> Answer:
-    """The answer with the addresses of its files, which are in ``target`` under ``jobs/<key>/`` from now on."""
+    """The answer with the addresses of its files, which are in ``target`` under ``jobs/<key>/`` from now on.
+
+    An answer of more than ``limit`` bytes is more than a queue takes: then its words are a file too.
+    """
     folder = f"{JOBS}{key[:32]}"
     keys: dict[str, str] = {}
     if files.audio is not None:
@@ -90,6 +101,10 @@ def store(
     for name, content in files.subtitles.items():
         keys[name] = f"{folder}/speech.{name}"
         target.put(keys[name], content)
+    if len(json.dumps(answer.to_dict())) > limit:
+        keys["words"] = f"{folder}/words.json"
+        target.put(keys["words"], json.dumps(answer.to_dict()["words"]).encode())
+        answer = replace(answer, words=())
     keys["manifest"] = manifest_key(keys["audio"] if files.audio is not None else f"{folder}/speech")
     target.put(keys["manifest"], replace(manifest, outputs=keys).to_json())
     ResultIndex(target).put(key, {"answer": answer.to_dict(), "keys": keys}, list(keys.values()))
@@ -108,5 +123,9 @@ def find(key: str, source: Store, expires: int) -> Answer | None:
 def _addressed(answer: Answer, keys: Mapping[str, str], source: Store, expires: int) -> Answer:
     urls = {name: source.url(key, expires) for name, key in keys.items()}
     return replace(
-        answer, audio_url=urls.pop("audio", None), manifest_url=urls.pop("manifest", None), subtitle_urls=urls
+        answer,
+        audio_url=urls.pop("audio", None),
+        manifest_url=urls.pop("manifest", None),
+        words_url=urls.pop("words", None),
+        subtitle_urls=urls,
     )

@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from f5_serverless import delivery, dubbing, stages
+from f5_serverless import delivery, dubbing, inputs, stages
 from f5_serverless.actions import run_action
 from f5_serverless.audio import join
 from f5_serverless.config import Settings
+from f5_serverless.job import Job, Stopwatch
 from f5_serverless.request import Limits, Request, parse_request
 from f5_serverless.response import Answer
 from f5_serverless.services import Services, open_services
-from f5_serverless.stages import Job, Stopwatch
 from f5_serverless.storage.manifest import Manifest
 from f5_serverless.synthesis import Take
 from f5_serverless.types import Chunk, OnProgress, no_progress
@@ -85,7 +85,7 @@ def warm_up(services: Services) -> None:
 
 def _speak(job: Job) -> Answer:
     engine = job.services.engines.synthesizer(job.request.options.engine)
-    voice = stages.voice(job, engine)
+    voice = inputs.voice(job, engine)
     key = stages.identity(job, engine.model, voice)
     known = stages.known(job, key)
     if known is not None:
@@ -102,7 +102,7 @@ def _speak(job: Job) -> Answer:
 
 
 def _subtitle(job: Job) -> Answer:
-    recording = stages.fetch_audio(job, job.request.audio_url, "audio_url")
+    recording = inputs.fetch_audio(job, job.request.audio_url, "audio_url")
     key = stages.identity(job, "none", None)
     known = stages.known(job, key)
     if known is not None:
@@ -130,9 +130,9 @@ def _revoice(job: Job) -> Answer:
     engine = job.services.engines.synthesizer(job.request.options.engine)
     recording = None
     if job.request.options.cues_url is None:
-        recording = stages.fetch_audio(job, job.request.audio_url, "audio_url")
-    lines_source = None if recording is not None else stages.fetch_cues(job)
-    voice = stages.voice(job, engine)
+        recording = inputs.fetch_audio(job, job.request.audio_url, "audio_url")
+    lines_source = None if recording is not None else inputs.fetch_cues(job)
+    voice = inputs.voice(job, engine)
     key = stages.identity(job, engine.model, voice)
     known = stages.known(job, key)
     if known is not None:

@@ -93,6 +93,7 @@ class Options(BaseModel):
         None, description="An SRT or WebVTT file that is spoken at its times (mode revoice, instead of audio_url)."
     )
     stream: bool = Field(False, description="Whether the worker hands out finished chunks as they come.")
+    watermark: bool = Field(False, description="Whether the speech carries an inaudible mark that says it is made.")
     url_expires: int | None = Field(
         None, ge=60, le=604_800, description="How long signed addresses in the answer stay valid, in seconds."
     )
@@ -195,6 +196,7 @@ OPTION_MODES: Mapping[str, tuple[str, ...]] = {
     "max_attempts": SPEECH,
     "on_unverified": SPEECH,
     "stream": SPEECH,
+    "watermark": SPEECH,
     "seed": SPEECH,
     "speed": SPEECH,
     "nfe_step": SPEECH,

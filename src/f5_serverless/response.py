@@ -25,6 +25,7 @@ class Answer:
     ``duration`` in seconds; ``sample_rate`` in Hz. With ``return: url`` there are ``audio_url``, ``subtitle_urls`` and
     ``manifest_url``; with ``return: inline`` ``audio`` is a ``data:`` URL and ``subtitles`` maps formats to file
     contents. ``verification`` says how the speech was checked, ``overflows`` which lines of a dub did not fit.
+    ``words_url``: where ``words`` are if they are too many for an answer; then ``words`` is empty.
     ``reused``: the same job was done before, and this is its result.
     """
 
@@ -40,6 +41,7 @@ class Answer:
     audio_url: str | None = None
     subtitle_urls: Mapping[str, str] = field(default_factory=dict)
     manifest_url: str | None = None
+    words_url: str | None = None
     audio: str | None = None
     subtitles: Mapping[str, str] = field(default_factory=dict)
     verification: Mapping[str, Any] | None = None
@@ -63,6 +65,7 @@ class Answer:
             "words": [word_to_dict(word) for word in self.words],
             "subtitle_urls": dict(self.subtitle_urls),
             "manifest_url": self.manifest_url,
+            "words_url": self.words_url,
             "seed": self.seed,
             "verification": None if self.verification is None else dict(self.verification),
             "overflows": [dict(overflow) for overflow in self.overflows],

@@ -6,106 +6,24 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from f5_serverless import __version__, delivery, dubbing, synthesis
-from f5_serverless.audio import codec, join, loudness
-from f5_serverless.audio.voice_cache import voice_key
-from f5_serverless.casting import prepare_voice
-from f5_serverless.config import Settings
+from f5_serverless.audio import join, loudness, watermark
 from f5_serverless.engines.base import AlignItem, Synthesizer
 from f5_serverless.errors import EngineUnavailable, InputError, NotAvailable, Unverified
-from f5_serverless.request import Options, Request
+from f5_serverless.job import Job
+from f5_serverless.request import Options
 from f5_serverless.response import Answer, word_to_dict
-from f5_serverless.services import Services
 from f5_serverless.storage.cache import cache_key
-from f5_serverless.storage.manifest import ChunkSource, Manifest, VoiceSource
-from f5_serverless.storage.voices import VoiceRecord, VoiceRegistry
+from f5_serverless.storage.manifest import ChunkSource, Manifest
 from f5_serverless.subtitles.cue_reader import read_cues
 from f5_serverless.synthesis import Studio, Take
 from f5_serverless.text import chunker, normalizer
 from f5_serverless.timeline import check_words, displayed_words
-from f5_serverless.types import Audio, Chunk, OnProgress, Progress, Script, SynthesisSettings, Voice, Word
-
-OnTake = Callable[[Chunk, Take], None]
-MAX_CUE_BYTES = 8 << 20
-
-
-class Stopwatch:
-    """Books how long each stage took, and reports stages as progress."""
-
-    def __init__(self, progress: OnProgress) -> None:
-        self.timings: dict[str, float] = {}
-        self._progress = progress
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Adds the seconds spent inside to ``timings[name]``."""
-        self._progress(Progress(name, 0, 1))
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
-
-
-@dataclass
-class Job:
-    """One job under way: the request, what it may use, and what it has to tell at the end."""
-
-    request: Request
-    services: Services
-    scratch: Path
-    watch: Stopwatch
-    progress: OnProgress
-    on_take: OnTake
-    warnings: list[str]
-    sources: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of each input that was fetched, by field."""
-    verification: dict[str, Any] | None = None
-    voice_source: VoiceSource | None = None
-
-    @property
-    def settings(self) -> Settings:
-        return self.services.settings
-
-    @property
-    def language(self) -> str:
-        return self.request.options.language or "en"
-
-
-def fetch(job: Job, address: str, field: str, max_bytes: int) -> Path:
-    """The file behind an address of the request; its hash is booked in ``job.sources``."""
-    with job.watch.stage("fetch"):
-        path = job.services.fetcher.fetch(
-            address,
-            field=field,
-            directory=job.scratch,
-            max_bytes=max_bytes,
-            alive=lambda: job.progress(Progress("fetch", 0, 1)),
-        )
-        with path.open("rb") as file:
-            job.sources[field] = hashlib.file_digest(file, "sha256").hexdigest()
-    return path
-
-
-def fetch_audio(job: Job, address: str | None, field: str) -> Audio:
-    """The sound behind an address of the request."""
-    limit = job.settings.max_audio_bytes
-    path = fetch(job, address or "", field, limit)
-    with job.watch.stage("decode"):
-        return codec.decode(path, max_seconds=job.settings.max_audio_seconds, max_bytes=limit, field=field)
-
-
-def fetch_cues(job: Job) -> bytes:
-    return fetch(job, job.request.options.cues_url or "", "options.cues_url", MAX_CUE_BYTES).read_bytes()
+from f5_serverless.types import Audio, Chunk, Script, SynthesisSettings, Voice, Word
 
 
 def cue_lines(job: Job, content: bytes) -> list[dubbing.Line]:
@@ -114,61 +32,6 @@ def cue_lines(job: Job, content: bytes) -> list[dubbing.Line]:
         dubbing.Line(normalise(job, cue.text), cue.start_ms / 1000, cue.end_ms / 1000)
         for cue in read_cues(content, field="options.cues_url")
     ]
-
-
-def voice(job: Job, engine: Synthesizer) -> Voice | None:
-    """The reference voice, prepared, or None for an engine that clones none."""
-    options, given = job.request.options, job.request.options.model_fields_set
-    if not engine.clones:
-        job.warnings.append(
-            f"The {engine.name} engine speaks with a voice of its own and clones none; it is for trying things out."
-        )
-        if job.request.voice is not None:
-            VoiceRegistry(job.services.store).get(job.request.voice)  # a voice that is not there is told all the same
-            job.warnings.append(f"voice has no effect with the {engine.name} engine.")
-        unread = [f"options.{name}" for name in ("ref_text", "nfe_step", "cfg_strength") if name in given]
-        if job.request.voice_reference_url is not None:
-            fetch_audio(job, job.request.voice_reference_url, "voice_reference_url")  # a bad file is told all the same
-            unread.insert(0, "voice_reference_url")
-        job.warnings.extend(f"{name} has no effect with the {engine.name} engine." for name in unread)
-        return None
-    ref_text, language = options.ref_text, job.language
-    if job.request.voice is not None:
-        audio, record = registered(job, job.request.voice)
-        ref_text, language = record.ref_text, record.language
-        job.voice_source = VoiceSource(record.hash, record.name, record.consent)
-    elif job.request.voice_reference_url is not None:
-        audio = fetch_audio(job, job.request.voice_reference_url, "voice_reference_url")
-    else:
-        raise InputError(
-            f"The {engine.name} engine clones a voice; the request names none.", field="voice_reference_url"
-        )
-    source = job.sources["voice" if job.request.voice is not None else "voice_reference_url"]
-    key = voice_key(source.encode(), ref_text or "", language, sample_rate=engine.sample_rate, version=__version__)
-
-    def prepare() -> Voice:
-        engines, rate = job.services.engines, engine.sample_rate
-        return prepare_voice(audio, ref_text, language, engines, sample_rate=rate, progress=job.progress)
-
-    with job.watch.stage("voice"):
-        voice = job.services.prepared.get_or_prepare(key, prepare)
-    findings = voice.report.findings if voice.report is not None else ()
-    job.warnings.extend(f"Reference voice: {f.message} {f.advice}" for f in findings if f.severity != "info")
-    if job.voice_source is None:
-        job.voice_source = VoiceSource(voice.hash)
-    return voice
-
-
-def registered(job: Job, name: str) -> tuple[Audio, VoiceRecord]:
-    """The recording and the record of a registered voice."""
-    path = job.scratch / "voice.flac"
-    with job.watch.stage("fetch"):
-        record = VoiceRegistry(job.services.store).fetch(name, path)
-        job.sources["voice"] = record.audio_sha256
-    with job.watch.stage("decode"):
-        limit = job.settings.max_audio_bytes
-        audio = codec.decode(path, max_seconds=job.settings.max_audio_seconds, max_bytes=limit, field="voice")
-    return audio, record
 
 
 def normalise(job: Job, text: str) -> Script:
@@ -303,14 +166,23 @@ def joined(
         for chunk, take, offset in zip(chunks, takes, joined.offsets, strict=True):
             words += displayed_words(chunk, take.alignment, offset / audio.sample_rate, take.audio.duration)
         check_words(words, audio)
-    target = job.request.options.loudness
-    if target is None:
-        return audio, words
-    with job.watch.stage("loudness"):
-        audio, achieved = loudness.normalise(audio, target)
-    if abs(achieved - target) > 0.5:
-        job.warnings.append(f"The loudness is {achieved:.1f} LUFS and not {target:g}: more would clip the peaks.")
-    return audio, words
+    return finished(job, audio), words
+
+
+def finished(job: Job, audio: Audio) -> Audio:
+    """``audio`` at the loudness and with the mark that the request asks for."""
+    options = job.request.options
+    if options.watermark:
+        with job.watch.stage("watermark"):
+            audio = watermark.embed(audio)
+    if options.loudness is not None:
+        with job.watch.stage("loudness"):
+            audio, achieved = loudness.normalise(audio, options.loudness)
+        if abs(achieved - options.loudness) > 0.5:
+            job.warnings.append(
+                f"The loudness is {achieved:.1f} LUFS and not {options.loudness:g}: more would clip the peaks."
+            )
+    return audio
 
 
 def deliver_speech(
@@ -356,6 +228,7 @@ def deliver_speech(
         voice=job.voice_source,
         chunks=[ChunkSource(chunk.index, take.seed, take.attempts) for chunk, take in zip(chunks, takes, strict=True)],
         report=job.verification or {},
+        watermark=watermark.NAME if options.watermark else None,
         versions=versions(),
     )
     return finish(job, key, answer, files, manifest)
@@ -367,7 +240,9 @@ def finish(job: Job, key: str, answer: Answer, files: delivery.Files, manifest: 
     if options.return_ == "inline":
         return delivery.inline(answer, files, options, job.settings.max_inline_bytes)
     with job.watch.stage("store"):
-        return delivery.store(answer, files, options, key, manifest, job.services.store, expires(job))
+        return delivery.store(
+            answer, files, options, key, manifest, job.services.store, expires(job), job.settings.max_inline_bytes
+        )
 
 
 # ------------------------------------------------------------------------------------------------------ nothing twice

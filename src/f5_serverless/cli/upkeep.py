@@ -26,6 +26,10 @@ def add_commands(commands: Commands) -> None:
     deploy.add_argument("--check", action="store_true", required=True, help="look only; nothing is deployed")
     deploy.add_argument("--json", action="store_true", help="print the findings as JSON")
     deploy.set_defaults(run=_run_deploy)
+    inspect = commands.add_parser("inspect", help="tell whether a recording carries the mark of made speech")
+    inspect.add_argument("audio", metavar="AUDIO", type=Path)
+    inspect.add_argument("--json", action="store_true", help="print the finding as JSON")
+    inspect.set_defaults(run=_run_inspect)
     commands.add_parser("dev-queue", help="RunPod's job queue on loopback, for driving workers")
 
 
@@ -85,6 +89,20 @@ def _run_models_verify(arguments: argparse.Namespace, settings: Settings) -> int
     lock = models.verify(arguments.name, _root(arguments, settings))
     for path, record in lock.files.items():
         print(f"ok  {record.sha256}  {record.size:>13,}  {path}")
+    return DONE
+
+
+def _run_inspect(arguments: argparse.Namespace, settings: Settings) -> int:
+    from f5_serverless.audio import codec, watermark
+
+    audio = codec.decode(
+        arguments.audio, max_seconds=settings.max_audio_seconds, max_bytes=settings.max_audio_bytes, field="audio"
+    )
+    share = watermark.detect(audio)
+    if arguments.json:
+        print(json.dumps({"duration": round(audio.duration, 3), "watermark": round(share, 4), "made": share > 0.5}))
+    else:
+        print(f"{'carries' if share > 0.5 else 'does not carry'} the mark of made speech ({share:.2f})")
     return DONE
 
 
