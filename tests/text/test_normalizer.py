@@ -24,7 +24,10 @@ LINES = [
 LANGUAGES = st.sampled_from(sorted(COVERED))
 NUMERIC = st.text(alphabet="0123456789.,:/-–+$€%°#@()'\" kKmMIVXapDrSteht\n", max_size=40)
 ANY = st.text(alphabet=st.characters(exclude_categories=[]), max_size=80)
-PHRASES = "Dr. $5 million 3 PM May 5, 2024 Henry VIII 1/2 10 - 20 (555) 123-4567 😀 — U.S. € 19. Mai #a1b @c2 x² R$ 1 234 年 Mio."
+PHRASES = (
+    "Dr. $5 million 3 PM May 5, 2024 Henry VIII 1/2 10 - 20 (555) 123-4567 😀 — U.S. € 19. Mai #a1b @c2 x² R$ 1 234 年 "
+    "Mio."
+)
 WORDS = st.lists(st.sampled_from(PHRASES.split()))
 
 
