@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,49 @@ import pytest
 
 if TYPE_CHECKING:
     from f5_serverless.pipeline import Services
+
+
+SECRETS = re.compile(r"X-Amz-(?:Signature|Credential|Security-Token)=|AWS4-HMAC-SHA256|BEGIN [A-Z ]*PRIVATE KEY")
+SHORTEST_TEXT = 12  # characters; shorter texts could stand in a message by chance
+
+
+class _Listener(logging.Handler):
+    """Keeps every line that is logged, as it would be printed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Holds for the whole suite: no log line has a secret, a signed address or the text of a request."""
+    from f5_serverless import pipeline
+    from tests.storage import servers
+
+    texts: list[str] = [servers.SECRET]
+    parse = pipeline.parse_request
+
+    def remember(payload: object, limits: object = None) -> object:
+        text = payload.get("text") if isinstance(payload, dict) else None
+        if isinstance(text, str) and len(text) >= SHORTEST_TEXT:
+            texts.append(text)
+        return parse(payload, limits)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pipeline, "parse_request", remember)
+    listener = _Listener()
+    loggers = [logging.getLogger(), logging.getLogger("f5_serverless")]
+    for logger in loggers:
+        logger.addHandler(listener)
+    yield
+    for logger in loggers:
+        logger.removeHandler(listener)
+    for line in listener.lines:
+        assert not SECRETS.search(line), "a log line holds a signature or a key"
+        assert not any(text in line for text in texts), "a log line holds a secret or the text of a request"
 
 
 @functools.cache

@@ -185,3 +185,14 @@ def test_a_long_text_has_no_drift(services: Services) -> None:
     (found,) = aligner.align([AlignItem(tail, tuple(w["text"].strip(".") for w in last))], "en", no_progress)
     for word, again in zip(last, found.words, strict=True):
         assert again.start + start == pytest.approx(word["start"], abs=0.05)
+
+
+def test_the_listener_for_secrets_hears(services: Services) -> None:
+    """The suite-wide check of log lines would notice: here is a line that it must object to."""
+    import logging
+
+    from tests.conftest import SECRETS
+
+    assert SECRETS.search("GET https://b.s3.amazonaws.com/a.wav?X-Amz-Signature=0123")
+    assert not SECRETS.search("GET https://b.s3.amazonaws.com/a.wav")
+    logging.getLogger("f5_serverless").info("an ordinary line")

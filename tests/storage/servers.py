@@ -58,12 +58,8 @@ def _running(command: list[str], port: int, root: Path | None, log: Path) -> Ite
         _wait(port, process, log)
         yield Server(f"http://127.0.0.1:{port}", port, root, process)
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # nothing of it is needed again; asked politely, one of them takes ten seconds
+        process.wait()
 
 
 @contextmanager
