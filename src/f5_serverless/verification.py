@@ -23,6 +23,7 @@ FOREIGN_PHONES, FOREIGN_SECONDS = 3, 0.18  # a foreign stretch shorter than this
 NEAR = 2  # words; two witnesses that differ by no more speak of the same place
 GAIN = 4.0  # log probability by which a recogniser must prefer what it wrote to the text, to be believed …
 GAIN_NEAR, GAIN_DENIED = -3.0, 8.0  # … where a trusted reader departs there too; … where it follows the text
+GAIN_DENIED_MORE = 5.0  # of a word more: a recogniser rarely makes words up, but leaves short ones out
 LONG, GAIN_LONG = 3, -8.0  # so many words at once missing or added need less
 GAIN_ABSENT = -4.0  # below this the recogniser is sure to hear a word that a trusted reader misses
 GAIN_READER = -2.0  # the same for a departure that only an untrusted reader reports
@@ -189,7 +190,9 @@ def _blind_counts(event: Event, reader_trusted: bool) -> bool:
         return event.gain >= GAIN_LONG
     if not reader_trusted:
         return event.gain >= GAIN
-    return event.gain >= (GAIN_NEAR if event.near else GAIN_DENIED)
+    if event.near:
+        return event.gain >= GAIN_NEAR
+    return event.gain >= (GAIN_DENIED if event.kind in (MISSING, REPLACED) else GAIN_DENIED_MORE)
 
 
 def _guided_counts(event: Event, reader_trusted: bool) -> bool:
