@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,9 +33,38 @@ def test_a_volume_that_cannot_be_written_is_told() -> None:
         volume_check(Path("/proc/self")).run()
 
 
-def test_a_machine_without_gpu_passes_only_where_none_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    gpu_check(required=False).run()
-    with pytest.raises(EngineUnavailable):
-        gpu_check().run()
+class Matrix:
+    """Stands in for a 64 by 64 tensor of ones; ``result`` is what the product sums up to."""
+
+    def __init__(self, result: float) -> None:
+        self.result = result
+
+    def __matmul__(self, _: Matrix) -> Matrix:
+        return self
+
+    def sum(self) -> float:
+        return self.result
+
+
+def torch_with(available: bool, result: float = 64.0**3) -> SimpleNamespace:
+    cuda = SimpleNamespace(is_available=lambda: available)
+    return SimpleNamespace(cuda=cuda, ones=lambda *_, device: Matrix(result))
+
+
+@pytest.mark.parametrize(
+    ("torch", "required", "passes"),
+    [
+        (None, True, False),
+        (None, False, True),
+        (torch_with(False), True, False),
+        (torch_with(False), False, True),
+        (torch_with(True), True, True),
+        (torch_with(True, result=0.0), False, False),
+    ],
+)
+def test_a_gpu_must_be_there_where_it_is_needed_and_compute_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, torch: object, required: bool, passes: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    with nullcontext() if passes else pytest.raises(EngineUnavailable):
+        gpu_check(required).run()
