@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 TORCH ?= torch==2.13.0
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: demo test lint format bench clean help
+.PHONY: demo test lint format bench image lock constraints clean help
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -15,7 +16,7 @@ help:  ## List the targets.
 $(BIN)/uv: constraints.txt
 	@echo "==> Making a virtual environment in $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' constraints.txt)"
+	@$(PIP) "$$(grep '^uv==' constraints.txt)"
 	@touch $@
 
 $(VENV)/.demo: $(BIN)/uv pyproject.toml
@@ -23,12 +24,16 @@ $(VENV)/.demo: $(BIN)/uv pyproject.toml
 	@$(UV) --editable '.[preview]'
 	@touch $@
 
-# torch comes first and by pip, so that whatever CPU build the machine's configuration offers is the one that is used.
-$(VENV)/.dev: $(VENV)/.demo
+# torch comes first and by pip, so that the build the machine's configuration offers (a small CPU build, say) is the one
+# that is used. WhisperX and the packages to compare with want other builds of torch, so they come without dependencies.
+$(VENV)/.dev: $(VENV)/.demo tests/f5/requirements-oracle.txt
 	@echo "==> Installing torch"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	@$(PIP) $(TORCH)
 	@echo "==> Installing what the tests need"
-	@$(UV) --editable '.[preview,f5,whisperx,serve,dev]'
+	@$(UV) --editable '.[preview,f5,serve,dev]'
+	@$(UV) --no-deps whisperx==3.8.6
+	@echo "==> Installing the official F5-TTS, to compare with"
+	@$(UV) --no-deps --target .oracle --requirement tests/f5/requirements-oracle.txt
 	@touch $@
 
 demo: $(VENV)/.demo  ## Run examples/job.json through the real pipeline; leaves a WAV and subtitles in ./out.
@@ -50,9 +55,20 @@ format: $(VENV)/.dev  ## Let ruff lay out the code.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+BENCHMARKS := f5 alignment verification gate overhead cache cold_start endurance
 bench: $(VENV)/.dev  ## Print every benchmark's table, in its quick form.
-	@for name in $$(ls benchmarks | sed -n 's/^\([a-z][a-z0-9_]*\)\.py$$/\1/p' | grep -vE '^(harness|truth)$$'); do \
+	@for name in $(BENCHMARKS); do \
 		echo "==> python -m benchmarks.$$name --quick"; $(BIN)/python -m benchmarks.$$name --quick || exit 1; done
 
+image: $(BIN)/uv  ## Build the container without a daemon (buildah), measure it, and run its self-test.
+	@bash scripts/image.sh
+
+lock: $(BIN)/uv  ## Compile the locks of both layers.
+	@UV=$(BIN)/uv bash scripts/lock.sh
+
+constraints:  ## Pin what is installed in .venv now.
+	@(head -n 1 constraints.txt; $(BIN)/uv pip freeze --python $(BIN)/python | grep -v '^-e' | sed 's/+cpu//') > .constraints
+	@mv .constraints constraints.txt
+
 clean:  ## Remove the environment, caches and outputs.
-	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .oracle out .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -39,6 +39,12 @@ class _Recogniser(Protocol):
     def listen(self, audio: Audio, language: str) -> Judge: ...
 
 
+def follows(reader: _Reader, audio: Audio, words: tuple[str, ...], language: str, progress: OnProgress) -> bool:
+    """Whether ``reader`` follows the voice in ``audio``: a reference, which says ``words`` and nothing else."""
+    (found,) = reader.read([AlignItem(audio, words)], language, progress)
+    return sum(event.size for event in guided_events(found, len(words))) <= FOLLOWS_FEW * max(1, len(words))
+
+
 class Checker:
     """An aligner and the witnesses at hand, for one voice. What can be checked depends on them: see `checked_by`.
 
@@ -46,8 +52,20 @@ class Checker:
     understands it follows most chunks word by word. Make one Checker per job.
     """
 
-    def __init__(self, aligner: Aligner, reader: _Reader | None = None, recogniser: _Recogniser | None = None) -> None:
-        """``reader`` and ``recogniser`` may be None; an aligner that reads (WhisperX) needs no recogniser."""
+    def __init__(
+        self,
+        aligner: Aligner,
+        reader: _Reader | None = None,
+        recogniser: _Recogniser | None = None,
+        *,
+        reader_understands: bool | None = None,
+    ) -> None:
+        """``reader`` and ``recogniser`` may be None; an aligner that reads (WhisperX) needs no recogniser.
+
+        ``reader_understands``: whether the reader follows this voice, where that is known (see `follows`). Then a
+        chunk's verdict depends on that chunk alone, whatever was checked before it.
+        """
+        self._understands = reader_understands
         self._aligner = aligner
         self._reader = reader
         self._recogniser = recogniser
@@ -96,7 +114,9 @@ class Checker:
 
     @property
     def reader_trusted(self) -> bool:
-        """Whether the guided reader follows at least every fourth chunk of this voice."""
+        """Whether the guided reader follows this voice: as it was told, or at least every fourth chunk of it."""
+        if self._understands is not None:
+            return self._understands
         ordered = sorted(self._departures)
         if not ordered:
             return False

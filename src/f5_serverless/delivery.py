@@ -1,8 +1,8 @@
 """The end of a job: captions, encoding, the store, the answer; and finding an answer that was given before.
 
-In: the finished sound and its displayed words. Out: an `Answer`. Files are made whole before the first is stored, the
-manifest is stored after them, and the index entry that makes a job findable comes last. Addresses are signed when
-an answer is given, never kept.
+In: the finished sound and its displayed words. Out: an `Answer`. Files are made whole before the first is stored, and
+the index entry that makes a job findable is stored when all of them are. Addresses are signed when an answer is
+given, never kept.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from f5_serverless.audio import codec
@@ -18,7 +19,7 @@ from f5_serverless.request import Options
 from f5_serverless.response import Answer
 from f5_serverless.storage.cache import ResultIndex
 from f5_serverless.storage.manifest import Manifest, manifest_key
-from f5_serverless.storage.outputs import Store
+from f5_serverless.storage.outputs import NO_METADATA, Store
 from f5_serverless.subtitles import captions, profiles, styles, subtitle_generator, timecode
 from f5_serverless.types import Audio, Word
 
@@ -94,21 +95,27 @@ def store(
     An answer of more than ``limit`` bytes is more than a queue takes: then its words are a file too.
     """
     folder = f"{JOBS}{key[:32]}"
-    keys: dict[str, str] = {}
+    contents: dict[str, tuple[str, bytes]] = {}
     if files.audio is not None:
-        keys["audio"] = f"{folder}/speech.{codec.FORMATS[options.audio_format].extension}"
-        target.put(keys["audio"], files.audio, metadata=manifest.metadata())
+        contents["audio"] = (f"{folder}/speech.{codec.FORMATS[options.audio_format].extension}", files.audio)
     for name, content in files.subtitles.items():
-        keys[name] = f"{folder}/speech.{name}"
-        target.put(keys[name], content)
+        contents[name] = (f"{folder}/speech.{name}", content)
     if len(json.dumps(answer.to_dict())) > limit:
-        keys["words"] = f"{folder}/words.json"
-        target.put(keys["words"], json.dumps(answer.to_dict()["words"]).encode())
+        contents["words"] = (f"{folder}/words.json", json.dumps(answer.to_dict()["words"]).encode())
         answer = replace(answer, words=())
-    keys["manifest"] = manifest_key(keys["audio"] if files.audio is not None else f"{folder}/speech")
-    target.put(keys["manifest"], replace(manifest, outputs=keys).to_json())
+    about = manifest_key(contents["audio"][0] if files.audio is not None else f"{folder}/speech")
+    keys = {name: place for name, (place, _) in contents.items()} | {"manifest": about}
+    contents["manifest"] = (about, replace(manifest, outputs=keys).to_json())
+    # All at once, since each waits for the disk or the network; what makes them findable comes after.
+    with ThreadPoolExecutor(len(contents), thread_name_prefix="store") as pool:
+        for done in [pool.submit(_put, target, name, *contents[name], manifest) for name in contents]:
+            done.result()
     ResultIndex(target).put(key, {"answer": answer.to_dict(), "keys": keys}, list(keys.values()))
     return _addressed(answer, keys, target, expires)
+
+
+def _put(target: Store, name: str, key: str, content: bytes, manifest: Manifest) -> None:
+    target.put(key, content, metadata=manifest.metadata() if name == "audio" else NO_METADATA)
 
 
 def find(key: str, source: Store, expires: int) -> Answer | None:

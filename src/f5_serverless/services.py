@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from f5_serverless.audio.voice_cache import VoiceCache
-from f5_serverless.checker import Checker
+from f5_serverless.checker import Checker, follows
 from f5_serverless.config import Settings
 from f5_serverless.engines.registry import Engines
 from f5_serverless.errors import EngineUnavailable
@@ -16,7 +16,9 @@ from f5_serverless.storage.fetch import Fetcher, S3Reader
 from f5_serverless.storage.http_get import Limits
 from f5_serverless.storage.outputs import LocalStore, Store, open_store
 from f5_serverless.storage.s3_transport import S3Options
+from f5_serverless.text import normalizer
 from f5_serverless.text.lexicon import load_lexicon
+from f5_serverless.types import Chunk, OnProgress, Voice
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,11 @@ class Services:
     prepared: VoiceCache
     lexicon: Mapping[str, str] = field(default_factory=dict)
 
-    def checker(self, language: str) -> Checker | None:
+    def checker(self, language: str, voice: Voice | None, progress: OnProgress) -> Checker | None:
         """Who aligns speech in ``language`` and reads it back; None where the deployment has switched that off.
 
+        Whether the guided reader understands ``voice`` is found out on the reference recording, whose words are known;
+        that it understands the preview engine's own voice (``voice`` None) is measured by `benchmarks.verification`.
         Raises `EngineUnavailable` for an unknown choice, or a missing package that was asked for by name.
         """
         aligner = self.engines.aligner(language)
@@ -46,7 +50,14 @@ class Services:
                 recogniser = self.engines.transcriber()
             case other:
                 raise EngineUnavailable(f"F5_VERIFY is {other!r}.", hint="Set F5_VERIFY to auto, full or off.")
-        return Checker(aligner, reader=self.engines.reader(), recogniser=recogniser)
+        reader = self.engines.reader()
+        if reader is None or not reader.supports(language):
+            return Checker(aligner, recogniser=recogniser)
+        understood = True
+        if voice is not None:
+            words = Chunk(0, normalizer.normalize(voice.ref_text, language).tokens).words
+            understood = follows(reader, voice.audio, words, language, progress)
+        return Checker(aligner, reader=reader, recogniser=recogniser, reader_understands=understood)
 
 
 def open_services(settings: Settings, *, allow_local: bool) -> Services:

@@ -129,7 +129,7 @@ def takes(
     studio = Studio(
         engine=engine,
         aligner=choice.aligner,
-        checker=job.services.checker(settings.language),
+        checker=job.services.checker(settings.language, voice, job.progress),
         voice=voice,
         settings=settings,
         cache=job.services.cache,

@@ -38,8 +38,8 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``keys``: the expected words as dictionary entries (a hyphenated word is several); ``owners``: for each, the index
-    of its word; ``heard``: what came instead, in order."""
+    """``keys``: the expected words as dictionary entries (a hyphenated word is several); ``owners``: for each, the
+    index of its word; ``heard``: what came instead, in order."""
 
     keys: tuple[str, ...]
     owners: tuple[int, ...]
