@@ -350,6 +350,9 @@ def run(quick: bool) -> list[Report]:
             if importlib.util.find_spec("torch") is not None:
                 reports.append(imports_and_load(Path(sys.executable), 1, scratch, load=False))
             table = volume_or_archive(candidate, scratch, QUICK_LATENCIES)
+            table.notes.append(
+                "A small environment favours files; the default follows from the real one (run without --quick)."
+            )
             return [*reports, table]
         root, phases = real_environment()
         marker = json.loads(next((root / "envs").glob("*.archive.json")).read_text())
