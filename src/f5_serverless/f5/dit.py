@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from f5_serverless.f5.config import ModelConfig
+from f5_serverless.f5.layers import Conv1d, Linear, RMSNorm
 from f5_serverless.f5.layout import Layout
 from f5_serverless.f5.text_embedding import TextEmbedding
 
@@ -45,9 +46,9 @@ class Modulation(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         dim = config.dim
-        self.time_mlp = nn.Sequential(nn.Linear(TIME_FEATURES, dim), nn.SiLU(), nn.Linear(dim, dim))
-        self.blocks = nn.ModuleList(nn.Linear(dim, 6 * dim) for _ in range(config.depth))
-        self.final = nn.Linear(dim, 2 * dim)
+        self.time_mlp = nn.Sequential(Linear(TIME_FEATURES, dim), nn.SiLU(), Linear(dim, dim))
+        self.blocks = nn.ModuleList(Linear(dim, 6 * dim) for _ in range(config.depth))
+        self.final = Linear(dim, 2 * dim)
 
     def forward(self, times: Tensor) -> list[StepModulation]:
         """One `StepModulation` per time."""
@@ -68,7 +69,7 @@ class PositionConv(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.conv1d = nn.Sequential(
-            *(part for _ in range(2) for part in (nn.Conv1d(dim, dim, 31, groups=16, padding=15), nn.Mish()))
+            *(part for _ in range(2) for part in (Conv1d(dim, dim, 31, groups=16, padding=15), nn.Mish()))
         )
 
     def forward(self, x: Tensor, layout: Layout) -> Tensor:
@@ -85,7 +86,7 @@ class InputEmbedding(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.mel_dim = config.mel_dim
-        self.proj = nn.Linear(config.mel_dim * 2 + config.text_dim, config.dim)
+        self.proj = Linear(config.mel_dim * 2 + config.text_dim, config.dim)
         self.conv_pos_embed = PositionConv(config.dim)
 
     def fixed(self, cond: Tensor | None, text: Tensor) -> Tensor:
@@ -106,11 +107,11 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.rotated = config.heads, config.pe_attn_head or config.heads
         inner = config.heads * config.dim_head
-        self.to_qkv = nn.Linear(config.dim, 3 * inner)
-        self.to_out = nn.ModuleList([nn.Linear(inner, config.dim)])
+        self.to_qkv = Linear(config.dim, 3 * inner)
+        self.to_out = nn.ModuleList([Linear(inner, config.dim)])
         if config.qk_norm is not None:
-            self.q_norm = nn.RMSNorm(config.dim_head, eps=1e-6)
-            self.k_norm = nn.RMSNorm(config.dim_head, eps=1e-6)
+            self.q_norm = RMSNorm(config.dim_head, eps=1e-6)
+            self.k_norm = RMSNorm(config.dim_head, eps=1e-6)
 
     def forward(self, x: Tensor, layout: Layout, rotary: Tensor) -> Tensor:
         qkv = self.to_qkv(x).unflatten(-1, (3, self.heads, -1))
@@ -129,9 +130,7 @@ class FeedForward(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         inner = int(config.dim * config.ff_mult)
-        self.ff = nn.ModuleList(
-            [nn.ModuleList([nn.Linear(config.dim, inner)]), nn.Identity(), nn.Linear(inner, config.dim)]
-        )
+        self.ff = nn.ModuleList([nn.ModuleList([Linear(config.dim, inner)]), nn.Identity(), Linear(inner, config.dim)])
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.ff[0][0](x)  # type: ignore[index]
@@ -166,8 +165,8 @@ class DiT(nn.Module):
         self.input_embed = InputEmbedding(config)
         self.transformer_blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         if config.long_skip_connection:
-            self.long_skip_connection = nn.Linear(config.dim * 2, config.dim, bias=False)
-        self.proj_out = nn.Linear(config.dim, config.mel_dim)
+            self.long_skip_connection = Linear(config.dim * 2, config.dim, bias=False)
+        self.proj_out = Linear(config.dim, config.mel_dim)
 
     @property
     def device(self) -> torch.device:

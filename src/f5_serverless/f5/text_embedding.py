@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from f5_serverless.f5.config import ModelConfig
+from f5_serverless.f5.layers import Conv1d, Embedding, LayerNorm, Linear
 from f5_serverless.f5.layout import convolve_one
 
 FILLER = 0
@@ -37,11 +38,11 @@ class ConvNeXtV2Block(nn.Module):
 
     def __init__(self, dim: int, inner: int) -> None:
         super().__init__()
-        self.dwconv = nn.Conv1d(dim, dim, kernel_size=7, padding=3, groups=dim)
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.pwconv1 = nn.Linear(dim, inner)
+        self.dwconv = Conv1d(dim, dim, kernel_size=7, padding=3, groups=dim)
+        self.norm = LayerNorm(dim, eps=1e-6)
+        self.pwconv1 = Linear(dim, inner)
         self.grn = ResponseNorm(inner)
-        self.pwconv2 = nn.Linear(inner, dim)
+        self.pwconv2 = Linear(inner, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         y = convolve_one(self.dwconv, x.transpose(1, 2)).transpose(1, 2)
@@ -57,7 +58,7 @@ class TextEmbedding(nn.Module):
         super().__init__()
         self.mask_padding = config.text_mask_padding
         self.average_upsampling = config.text_embedding_average_upsampling
-        self.text_embed = nn.Embedding(vocab_size + 1, config.text_dim)
+        self.text_embed = Embedding(vocab_size + 1, config.text_dim)
         if config.conv_layers > 0:
             self.text_blocks = nn.Sequential(
                 *(

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from f5_serverless.errors import ModelError
+from f5_serverless.f5.layers import Conv1d, LayerNorm, Linear
 from f5_serverless.f5.layout import convolve_one
 from f5_serverless.f5.mel import HOP
 
@@ -24,10 +25,10 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, dim: int, inner: int) -> None:
         super().__init__()
-        self.dwconv = nn.Conv1d(dim, dim, kernel_size=7, padding=3, groups=dim)
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.pwconv1 = nn.Linear(dim, inner)
-        self.pwconv2 = nn.Linear(inner, dim)
+        self.dwconv = Conv1d(dim, dim, kernel_size=7, padding=3, groups=dim)
+        self.norm = LayerNorm(dim, eps=1e-6)
+        self.pwconv1 = Linear(dim, inner)
+        self.pwconv2 = Linear(inner, dim)
         self.gamma = nn.Parameter(torch.empty(dim))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,10 +43,10 @@ class Backbone(nn.Module):
 
     def __init__(self, mel_dim: int, dim: int, inner: int, layers: int) -> None:
         super().__init__()
-        self.embed = nn.Conv1d(mel_dim, dim, kernel_size=7, padding=3)
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.embed = Conv1d(mel_dim, dim, kernel_size=7, padding=3)
+        self.norm = LayerNorm(dim, eps=1e-6)
         self.convnext = nn.ModuleList(ConvNeXtBlock(dim, inner) for _ in range(layers))
-        self.final_layer_norm = nn.LayerNorm(dim, eps=1e-6)
+        self.final_layer_norm = LayerNorm(dim, eps=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(convolve_one(self.embed, x).transpose(1, 2)).transpose(1, 2)
@@ -61,7 +62,7 @@ class Head(nn.Module):
     def __init__(self, dim: int, n_fft: int) -> None:
         super().__init__()
         self.n_fft = n_fft
-        self.out = nn.Linear(dim, n_fft + 2)
+        self.out = Linear(dim, n_fft + 2)
 
     def forward(self, x: Tensor) -> Tensor:
         magnitude, phase = self.out(x).transpose(1, 2).chunk(2, dim=1)
