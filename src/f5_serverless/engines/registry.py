@@ -150,7 +150,8 @@ class Engines:
         whisperx: WhisperXAligner | None = None
         if wanted == "whisperx" or (wanted == "auto" and find_spec("whisperx") is not None):
             named = {language: self._settings.align_model} if self._settings.align_model else None
-            whisperx = WhisperXAligner(device=self._torch_device(), models=named)
+            folder = str(self._settings.models_path / "align")  # on the volume, so that one worker downloads for all
+            whisperx = WhisperXAligner(device=self._torch_device(), models=named, model_dir=folder)
         if wanted == "whisperx" and whisperx is not None:
             whisperx.align([], language, lambda _: None)  # asked for by name: what is missing must be said
         pocketsphinx: Aligner | None = None
@@ -164,6 +165,8 @@ class Engines:
         """The device that models on torch use, as torch names it."""
         if self._settings.device != "auto":
             return self._settings.device
+        if find_spec("torch") is None:
+            return "cpu"
         import torch
 
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -176,5 +179,11 @@ class Engines:
                 "Writing down speech needs the package faster-whisper.",
                 hint="Install it: pip install 'f5-serverless[whisperx]'",
             )
-        # float32: the models that come in packages hold float16, which a CPU computes no faster
-        return FasterWhisperTranscriber(self._settings.whisper_model, device="cpu", compute_type="float32")
+        device = self._torch_device().partition(":")[0]
+        return FasterWhisperTranscriber(
+            self._settings.whisper_model,
+            device=device,
+            # The models that come in packages hold float16, which a CPU computes no faster.
+            compute_type="float16" if device == "cuda" else "float32",
+            download_root=str(self._settings.models_path / "whisper"),
+        )

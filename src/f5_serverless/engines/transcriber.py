@@ -76,15 +76,17 @@ class FasterWhisperTranscriber:
         threads: int = 1,
         download: bool = True,
         beam_size: int = 1,
+        download_root: str | None = None,
     ) -> None:
         """``model``: directory of a CTranslate2 model, or a name such as "large-v3-turbo". ``download``: whether a
-        named model may be fetched if it is not in the cache."""
+        named model may be fetched if it is not in ``download_root`` (None: the hub's own cache)."""
         self.model = model
         self._options = {
             "device": device,
             "compute_type": compute_type,
             "cpu_threads": threads,
             "local_files_only": not download,
+            "download_root": download_root,
         }
         self._beam = beam_size
         self._lock = threading.Lock()
