@@ -44,18 +44,20 @@ test: $(VENV)/.dev  ## Run all tests.
 	@echo "==> Running the tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev  ## ruff and mypy --strict.
+lint: $(VENV)/.dev  ## ruff, mypy --strict, and the linters of the image and the workflows.
 	@echo "==> ruff"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@echo "==> mypy --strict"
 	@$(BIN)/mypy
+	@echo "==> hadolint, actionlint, zizmor"
+	@UV=$(BIN)/uv bash scripts/lint_image.sh
 
 format: $(VENV)/.dev  ## Let ruff lay out the code.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-BENCHMARKS := f5 alignment verification gate overhead cache cold_start endurance
+BENCHMARKS := f5 alignment verification gate overhead cache cold_start endurance races
 bench: $(VENV)/.dev  ## Print every benchmark's table, in its quick form.
 	@for name in $(BENCHMARKS); do \
 		echo "==> python -m benchmarks.$$name --quick"; $(BIN)/python -m benchmarks.$$name --quick || exit 1; done
@@ -64,7 +66,7 @@ image: $(BIN)/uv  ## Build the container without a daemon (buildah), measure it,
 	@bash scripts/image.sh
 
 lock: $(BIN)/uv  ## Compile the locks of both layers.
-	@UV=$(BIN)/uv bash scripts/lock.sh
+	@UV=$(BIN)/uv PYTHON=$(BIN)/python bash scripts/lock.sh
 
 constraints:  ## Pin what is installed in .venv now.
 	@(head -n 1 constraints.txt; $(BIN)/uv pip freeze --python $(BIN)/python | grep -v '^-e' | sed 's/+cpu//') > .constraints

@@ -15,7 +15,7 @@ compile() { # INPUT OUTPUT FORMAT [uv's arguments]
         --only-binary :all: --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$@"
 }
 
-compile requirements.in requirements.txt --generate-hashes --no-annotate "$@"
+compile requirements.in requirements.txt --generate-hashes --no-annotate --overrides runtime_overrides.txt "$@"
 compile runtime_requirements.in runtime_requirements.txt --generate-hashes --no-annotate \
     --overrides runtime_overrides.txt "$@"
 

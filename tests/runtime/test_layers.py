@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_layer_one_has_no_torch_and_layer_two_has_whisperx_and_its_torch_but_no_
     assert names["runtime_requirements.txt"] >= {"torch", "torchaudio", "whisperx", "faster-whisper", "runpod"}
     unwanted = {"pyannote-audio", "gradio", "wandb", "torchvision", "torchcodec", "accelerate", "f5-tts"}
     assert names["runtime_requirements.txt"].isdisjoint(unwanted)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_lock_holds_all_that_the_package_needs(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = project["dependencies"] + extras["serve"] + extras["preview"]
+    wanted += extras["f5"] + extras["whisperx"] if name.startswith("runtime") else []
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / name).read_text(), re.MULTILINE))
+    assert {re.split(r"[<>=\[;]", entry)[0].strip().lower() for entry in wanted} <= locked
 
 
 def test_sizes_of_the_real_lock_are_known() -> None:

@@ -21,7 +21,19 @@ from f5_serverless.runtime import disk
 from f5_serverless.runtime.build import Sizes, find_uv
 from f5_serverless.runtime.publish import describe_python
 
-LAYER_ONE = ("runpod", "boto3", "av", "numpy", "pydantic", "pyloudnorm", "pysubs2", "soxr", "scipy.ndimage", "uvicorn")
+LAYER_ONE = (
+    "runpod",
+    "boto3",
+    "av",
+    "num2words",
+    "numpy",
+    "pydantic",
+    "pyloudnorm",
+    "pysubs2",
+    "soxr",
+    "scipy.ndimage",
+    "uvicorn",
+)
 PREVIEW = ("hibari", "onnxruntime", "pocketsphinx")
 OURS = ("f5_serverless.cli", "f5_serverless.pipeline", "f5_serverless.serve.entry", "f5_serverless.serve.worker")
 PROGRAMS = ("tar", "zstd", "tini")
