@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.f5 import tiny
 
 from f5_serverless.engines.base import SynthesisItem
 from f5_serverless.engines.f5tts_check import check
@@ -27,6 +26,7 @@ from f5_serverless.errors import (
     OutOfMemory,
 )
 from f5_serverless.types import Audio, Progress, Speech, SynthesisSettings, Voice, no_progress
+from tests.f5 import tiny
 
 SETTINGS = SynthesisSettings(seed=1, nfe_step=3)
 TEXTS = [

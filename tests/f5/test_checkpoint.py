@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.f5 import tiny
 from torch import Tensor
 
 from f5_serverless.errors import ModelError
 from f5_serverless.f5 import checkpoint, weights
 from f5_serverless.f5.config import CONFIGS, find_config, load_config
 from f5_serverless.f5.dit import DiT
+from tests.f5 import tiny
 
 CPU = torch.device("cpu")
 SIZE = len(tiny.VOCABULARY)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.f5 import oracle, tiny
 from torch import Tensor
 
 from f5_serverless.f5.checkpoint import official_weights, to_official, to_ours
@@ -16,6 +15,7 @@ from f5_serverless.f5.dit import DiT
 from f5_serverless.f5.layout import Packed, Padded
 from f5_serverless.f5.mel import log_mel
 from f5_serverless.f5.sampler import Plan, Sampler, Utterance
+from tests.f5 import oracle, tiny
 
 TOLERANCE = 1e-5
 FRAMES, REFERENCE = 75, 30

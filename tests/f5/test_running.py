@@ -9,7 +9,6 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from tests.f5 import tiny
 from torch import Tensor
 
 from f5_serverless.errors import EngineUnavailable
@@ -19,6 +18,7 @@ from f5_serverless.f5.graphs import GraphedVelocity
 from f5_serverless.f5.layout import BUCKET, Packed, Padded
 from f5_serverless.f5.sampler import Plan, Sampler, Utterance
 from f5_serverless.f5.schedule import EPSS, times
+from tests.f5 import tiny
 
 
 def utterance(frames: int, seed: int = 1) -> Utterance:
@@ -166,7 +166,9 @@ def test_memory_stays_flat_over_300_requests(tmp_path: Path) -> None:
     for index in range(300):
         sound = random_.standard_normal(int(24_000 * random_.uniform(0.1, 0.3))).astype(np.float32)
         voice = Voice(Audio(0.1 * sound, 24_000), "Word.", hash=str(index))
-        items = [SynthesisItem("Hi " * int(n), int(n), float(n) / 20) for n in random_.integers(1, 20, size=1 + index % 2)]
+        items = [
+            SynthesisItem("Hi " * int(n), int(n), float(n) / 20) for n in random_.integers(1, 20, size=1 + index % 2)
+        ]
         settings = SynthesisSettings(seed=1, nfe_step=int(random_.integers(1, 3)))
         engine.synthesize(voice, items, settings, no_progress)
         if index % 30 == 29:

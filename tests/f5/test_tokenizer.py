@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.f5 import oracle
 
 from f5_serverless.errors import ModelError
 from f5_serverless.f5 import tokenizer
 from f5_serverless.f5.tokenizer import Vocabulary, split
+from tests.f5 import oracle
 
 PIECES = {
     "english": "the|quick|brown|Fox|jumps|well-known|it's|don’t|U.S.A.|Mr.|3.14|50%|R&D|AT&T|C++|c#|a+b|#tag|x_y",
