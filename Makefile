@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: demo test lint format bench image lock constraints clean help
+.PHONY: demo f5 test lint format bench image lock constraints clean help
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -39,6 +39,15 @@ $(VENV)/.dev: $(VENV)/.demo tests/f5/requirements-oracle.txt
 demo: $(VENV)/.demo  ## Run examples/job.json through the real pipeline; leaves a WAV and subtitles in ./out.
 	@echo "==> Running examples/job.json"
 	@$(BIN)/f5-serverless job examples/job.json
+
+$(VENV)/.f5: $(VENV)/.demo
+	@echo "==> Installing torch and what the f5 engine needs"
+	@$(PIP) $(TORCH)
+	@$(UV) --editable '.[preview,f5]' faster-whisper
+	@touch $@
+
+f5: $(VENV)/.f5  ## Install what cloning a voice needs, and say what is still missing.
+	@$(BIN)/f5-serverless doctor
 
 test: $(VENV)/.dev  ## Run all tests.
 	@echo "==> Running the tests"
