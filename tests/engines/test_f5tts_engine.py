@@ -190,7 +190,8 @@ def test_progress_counts_up_and_can_cancel(engine: F5TTSEngine) -> None:
     assert engine.synthesize(make_voice(), make_items()[:1], SETTINGS, no_progress)
 
 
-def test_out_of_memory_halves_the_batch(engine: F5TTSEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_halves_the_batch(checkpoint: tiny.Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = load(checkpoint, max_batch_frames=4096)
     expected = bytes_of(engine.synthesize(make_voice(), make_items(), SETTINGS, no_progress))
     sample, sizes = engine.sampler.sample, []
 
@@ -243,6 +244,11 @@ def test_what_cannot_fit_is_refused(engine: F5TTSEngine) -> None:
     assert engine.synthesize(make_voice(), [], SETTINGS, no_progress) == []
 
 
+def test_a_row_of_marks_gets_the_frames_it_needs(engine: F5TTSEngine) -> None:
+    (speech,) = engine.synthesize(make_voice(), [SynthesisItem("!" * 200, 1)], SETTINGS, no_progress)
+    assert speech.audio.duration > 0.35
+
+
 def test_int8_does_not_depend_on_neighbours(checkpoint: tiny.Checkpoint, engine: F5TTSEngine) -> None:
     int8 = load(checkpoint, int8=True)
     items = make_items()[:3]
@@ -290,6 +296,8 @@ def test_loading_faults_are_named(checkpoint: tiny.Checkpoint, tmp_path: Path) -
         F5TTSEngine.load(checkpoint.model, checkpoint.vocab, checkpoint.vocoder, device="tpu")
     with pytest.raises(EngineUnavailable, match="number type"):
         load(checkpoint, dtype="float8")
+    with pytest.raises(ModelError, match="no way to read"):
+        load(checkpoint, weights_io="fast")
 
 
 def test_check_says_what_is_missing(checkpoint: tiny.Checkpoint, tmp_path: Path) -> None:

@@ -39,8 +39,9 @@ TARGET_RMS = 0.1
 MAX_VOICES = 16
 """Prepared references kept in memory; the least recently used one goes first (1 MB each)."""
 
-BATCH_FRAMES = {"cpu": 4_096, "cuda": 16_384}
-"""Frames of one batch, reference included: 17 chunks of 10 s on a GPU."""
+BATCH_FRAMES = {"cpu": 1_024, "cuda": 16_384}
+"""Frames of one batch, reference included. 17 chunks of 10 s fill a GPU; a CPU is full with one, and then a small batch
+is sooner cancelled."""
 
 EDGE_DB = -40.0
 """Sound below this (relative to the loudest 10 ms) at the ends of a reference is not speech."""
@@ -250,6 +251,8 @@ class F5TTSEngine:
         tokens = self.vocabulary.encode(reference.text + item.text)
         new = max(1, -(-round(seconds * SAMPLE_RATE) // HOP))
         frames = len(reference.cond) + new
+        if item.duration is None:
+            frames = max(frames, len(tokens) + 1)
         if frames > MAX_FRAMES:
             raise LimitExceeded(
                 f"A chunk of {seconds:.1f} s is longer than the model can say at once.",

@@ -15,7 +15,7 @@ import struct
 import time
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -60,6 +60,8 @@ def read_tensors(path: Path, io: WeightsIO = "auto") -> dict[str, object]:
 
     Raises `ModelError` for a missing, damaged or unsafe file.
     """
+    if io not in get_args(WeightsIO):
+        raise ModelError(f"{io!r} is no way to read weights.", hint="Set F5_WEIGHTS_IO to auto, mmap or read.")
     try:
         chosen = choose_io(path) if io == "auto" else io
         if path.suffix == ".safetensors":
