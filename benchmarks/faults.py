@@ -126,11 +126,10 @@ def _preview_take(text: str, seed: int, speed: float) -> _Take:
 
 def _espeak_take(text: str, seed: int, variant: str) -> _Take:
     clip = speak(text, voice=variant, words_per_minute=125 + seed % 20, pitch=40 + seed % 20)
-    starts = list(clip.starts)
-    for index in range(len(starts) - 1, -1, -1):  # where espeak-ng ran two words together, share their time
-        if math.isnan(starts[index]):
-            after = clip.audio.duration if index + 1 == len(starts) else starts[index + 1]
-            starts[index] = (starts[index - 1] + after) / 2
+    # Where espeak-ng ran two or more words together, they share the time.
+    known = [index for index, start in enumerate(clip.starts) if not math.isnan(start)]
+    places, times = [*known, len(clip.starts)], [*(clip.starts[index] for index in known), clip.audio.duration]
+    starts = [float(time) for time in np.interp(range(len(clip.starts)), places, times)]
     limits = [*starts[1:], clip.audio.duration]
     ends = [limit if math.isnan(end) or end > limit else end for end, limit in zip(clip.ends, limits, strict=True)]
     return _Take(plain(text), clip.audio, tuple(starts), tuple(ends))
