@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: two test processes share two cores
 
 if TYPE_CHECKING:
     from f5_serverless.pipeline import Services

@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from f5_serverless.serve.dev_queue import main as dev_queue
 
         return dev_queue(given[1:])
+    # Read when torch is imported: threads that wait by spinning make each other slow on a machine with other work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = build_parser().parse_args(given)
     try:
         settings = Settings.from_env(os.environ)

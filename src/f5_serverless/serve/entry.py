@@ -31,6 +31,8 @@ def prepare(environ: MutableMapping[str, str], argv: Sequence[str]) -> Use | Non
     """
     from f5_serverless.runtime import enter
 
+    # Read when torch is imported: threads that wait by spinning make each other slow on a machine with other work.
+    environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         settings = Settings.from_env(environ)
         logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(message)s")
