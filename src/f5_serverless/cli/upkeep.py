@@ -21,6 +21,7 @@ def add_commands(commands: Commands) -> None:
     _add_models(commands)
     setup = commands.add_parser("setup", help="build the worker's environment on a network volume")
     setup.add_argument("--root", metavar="DIR", type=Path, help="directory on the volume (default: F5_VOLUME_ROOT)")
+    setup.add_argument("--collect", action="store_true", help="instead, remove environments of old locks nobody uses")
     setup.set_defaults(run=_run_setup)
     deploy = commands.add_parser("deploy", help="tell what a deployment lacks, before money is spent")
     deploy.add_argument("--check", action="store_true", required=True, help="look only; nothing is deployed")
@@ -111,6 +112,10 @@ def _run_setup(arguments: argparse.Namespace, settings: Settings) -> int:
 
     if arguments.root is not None:
         settings = dataclasses.replace(settings, volume_root=arguments.root)
+    if arguments.collect:
+        for key in enter.collect(settings, [enter.current_key(settings)]):
+            print(f"removed {key}")
+        return DONE
     environment = enter.setup(settings)
     print(environment.python)
     return DONE

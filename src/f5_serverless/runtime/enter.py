@@ -19,7 +19,7 @@ from f5_serverless.errors import F5Error
 from f5_serverless.runtime.collect import Collector, collect_later
 from f5_serverless.runtime.lease import Use
 from f5_serverless.runtime.progress import Display, describe, throttled
-from f5_serverless.runtime.publish import Volume
+from f5_serverless.runtime.publish import Volume, describe_python, environment_key, lock_hash
 from f5_serverless.runtime.setup_environment import Environment, ensure_environment, exec_into
 from f5_serverless.types import OnProgress, Progress
 
@@ -94,6 +94,11 @@ def setup(settings: Settings, meanwhile: Sequence[Callable[[], object]] = ()) ->
     if environment.use is not None:
         environment.use.release()
     return environment
+
+
+def current_key(settings: Settings) -> str:
+    """The key of the environment that ``settings`` describe. Raises `SetupError` without a readable lock."""
+    return environment_key(lock_hash(settings.runtime_lock), *describe_python(Path(sys.executable)))
 
 
 def collect(settings: Settings, keep: Sequence[str]) -> list[str]:
