@@ -98,7 +98,8 @@ def setup(settings: Settings, meanwhile: Sequence[Callable[[], object]] = ()) ->
 
 def current_key(settings: Settings) -> str:
     """The key of the environment that ``settings`` describe. Raises `SetupError` without a readable lock."""
-    return environment_key(lock_hash(settings.runtime_lock), *describe_python(Path(sys.executable)))
+    python = describe_python(Path(sys.executable))
+    return environment_key(lock_hash(settings.runtime_lock), python.tag, python.identity(settings.env_mode))
 
 
 def collect(settings: Settings, keep: Sequence[str]) -> list[str]:
