@@ -17,7 +17,7 @@ COPY requirements.txt ./
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf,required=false \
     python -m venv --without-pip venv \
     && pip --python venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check \
-        --require-hashes --only-binary :all: --requirement requirements.txt
+        --require-hashes --no-deps --only-binary :all: --requirement requirements.txt
 
 COPY scripts/trim_site_packages.sh ./scripts/
 RUN sh scripts/trim_site_packages.sh venv/lib/python*/site-packages && rm -r scripts requirements.txt
