@@ -77,7 +77,13 @@ def voice(job: Job, engine: Synthesizer) -> Voice | None:
             f"The {engine.name} engine clones a voice; the request names none.", field="voice_reference_url"
         )
     source = job.sources["voice" if job.request.voice is not None else "voice_reference_url"]
-    key = voice_key(source.encode(), ref_text or "", language, sample_rate=engine.sample_rate, version=__version__)
+    choices = {
+        "sample_rate": engine.sample_rate,
+        "version": __version__,
+        "whisper_model": job.settings.whisper_model,
+        "aligner": job.settings.aligner,
+    }
+    key = voice_key(source.encode(), ref_text or "", language, **choices)
 
     def prepare() -> Voice:
         engines, rate = job.services.engines, engine.sample_rate

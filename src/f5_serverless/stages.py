@@ -270,6 +270,8 @@ def identity(job: Job, model: str, voice: Voice | None) -> str:
         model=model,
         voice=None if voice is None else voice.hash,
         aligner=settings.aligner,
+        align_model=settings.align_model,
+        whisper_model=settings.whisper_model,
         verify=settings.verify,
         chunk_seconds=settings.chunk_seconds,
         crossfade_seconds=settings.crossfade_seconds,

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from f5_serverless.errors import ModelError
 from f5_serverless.f5.config import ModelConfig
@@ -202,8 +202,3 @@ def convert_vocoder(source: Path, target: Path) -> None:
     except BaseException:
         os.unlink(aside)
         raise
-
-
-def parameter_bytes(model: nn.Module) -> int:
-    """Bytes of all parameters."""
-    return sum(p.numel() * p.element_size() for p in model.parameters())

@@ -18,8 +18,6 @@ BANDS = 100
 FLOOR = 1e-5
 """Smallest magnitude before the logarithm."""
 
-FRAMES_PER_SECOND = SAMPLE_RATE / HOP
-
 
 @torch.inference_mode()
 def log_mel(samples: Tensor) -> Tensor:

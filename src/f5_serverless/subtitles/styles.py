@@ -132,7 +132,6 @@ STYLES: dict[str, SubtitleStyle] = {
         ),
     )
 }
-DEFAULT_STYLE = "clean"
 
 _CJK, _ARABIC, _HEBREW, _OTHER = 1.1, 1.3, 1.06, 1.06
 _SCRIPT_FONTS: dict[str, tuple[str, float]] = {
