@@ -15,7 +15,7 @@ from f5_serverless.audio import codec
 from f5_serverless.config import Settings
 from f5_serverless.errors import F5Error, SourceNotFound, StoreCredentials
 from f5_serverless.pipeline import Services, open_services, run_job
-from f5_serverless.storage.outputs import open_store
+from f5_serverless.storage.stores import open_store
 from tests.storage import servers
 
 TEXT = "A job with a bucket at both ends."

@@ -22,7 +22,7 @@ from f5_serverless.config import Settings
 from f5_serverless.engines import f5tts_check
 from f5_serverless.engines.registry import f5_files
 from f5_serverless.errors import F5Error
-from f5_serverless.storage.outputs import open_store
+from f5_serverless.storage.stores import open_store
 
 
 @dataclass(frozen=True)

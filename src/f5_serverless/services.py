@@ -14,8 +14,9 @@ from f5_serverless.errors import EngineUnavailable
 from f5_serverless.storage.cache import ChunkCache
 from f5_serverless.storage.fetch import Fetcher, S3Reader
 from f5_serverless.storage.http_get import Limits
-from f5_serverless.storage.outputs import LocalStore, Store, open_store
+from f5_serverless.storage.outputs import LocalStore, Store
 from f5_serverless.storage.s3_transport import S3Options
+from f5_serverless.storage.stores import open_store
 from f5_serverless.text import normalizer
 from f5_serverless.text.lexicon import load_lexicon
 from f5_serverless.types import Chunk, OnProgress, Voice

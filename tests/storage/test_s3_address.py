@@ -9,11 +9,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 
 from f5_serverless.config import Settings
 from f5_serverless.errors import SourceRefused, StoreMisconfigured
-from f5_serverless.storage.outputs import LocalStore, open_store
+from f5_serverless.storage.outputs import LocalStore
 from f5_serverless.storage.s3_address import addressing_of, locate, region_of
 from f5_serverless.storage.s3_errors import explain
 from f5_serverless.storage.s3_store import S3Store
 from f5_serverless.storage.s3_transport import S3Options
+from f5_serverless.storage.stores import open_store
 
 R2 = "https://0123abcd.r2.cloudflarestorage.com"
 B2 = "https://s3.us-west-004.backblazeb2.com"

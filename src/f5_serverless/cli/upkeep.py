@@ -123,7 +123,7 @@ def _run_setup(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _run_deploy(arguments: argparse.Namespace, settings: Settings) -> int:
     from f5_serverless.runtime.deploy_check import deploy_check
-    from f5_serverless.storage.outputs import open_store
+    from f5_serverless.storage.stores import open_store
 
     findings = deploy_check(os.environ, lambda wanted: open_store(wanted).check())
     if arguments.json:

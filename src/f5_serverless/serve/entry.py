@@ -79,7 +79,7 @@ def _store(settings: Settings) -> Callable[[], object]:
     """Whether the store would take a result."""
 
     def run() -> None:
-        from f5_serverless.storage.outputs import open_store
+        from f5_serverless.storage.stores import open_store
 
         open_store(settings).check()
 

@@ -2,7 +2,7 @@
 
 In: a key such as ``jobs/3f2a/audio.wav`` and bytes or a file. Out: the same bytes under the same key, a URL for them,
 pages of keys. An object is either there in full or not there at all: it is written aside, made durable and renamed.
-`S3Store` (`s3_client`) is the other implementation; `open_store` picks one. Nothing here knows what the bytes mean.
+`S3Store` is the other implementation; `stores.open_store` picks one. Nothing here knows what the bytes mean.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from types import MappingProxyType
 from typing import Protocol
 
 from f5_serverless.errors import InternalError, SourceNotFound, StorageError, StoreForbidden, StoreFull
-from f5_serverless.storage.s3_transport import S3Settings
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
 TEMPORARY = ".tmp"
@@ -349,19 +348,3 @@ def _store_error(error: OSError, message: str) -> StorageError:
         return StoreForbidden(f"{message}: {reason}.")
     permanent = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOENT)
     return StorageError(f"{message}: {reason}.", retryable=error.errno not in permanent)
-
-
-class StoreSettings(S3Settings, Protocol):
-    """What `open_store` reads. `f5_serverless.config.Settings` is one."""
-
-    @property
-    def output_dir(self) -> Path: ...
-
-
-def open_store(settings: StoreSettings) -> Store:
-    """The store that ``settings`` choose: the bucket where one is named, else the directory. Opens no connection."""
-    if not settings.s3_bucket:
-        return LocalStore(settings.output_dir)
-    from f5_serverless.storage.s3_store import S3Store
-
-    return S3Store.of(settings)

@@ -8,6 +8,7 @@ belong to.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from f5_serverless.errors import SourceRefused
@@ -35,6 +36,19 @@ _REGIONS = tuple(
         r"s3api-([a-z0-9-]+)\.runpod\.io",
     )
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One object, and whose business its faults are: ``source`` when it is a caller's input (named in ``field``)."""
+
+    bucket: str
+    key: str
+    field: str | None = None
+    source: bool = False
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
 
 
 def addressing_of(endpoint: str) -> str:

@@ -18,7 +18,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -27,6 +26,7 @@ from f5_serverless.errors import AudioTooLarge, F5Error, FetchFailed, SourceNotF
 from f5_serverless.storage import s3_address
 from f5_serverless.storage.deadline import Deadline
 from f5_serverless.storage.outputs import NO_METADATA, OCTETS, ObjectInfo, Page
+from f5_serverless.storage.s3_address import Place
 from f5_serverless.storage.s3_errors import Changed, explain, status_and_code
 from f5_serverless.storage.s3_transport import S3Options, faults, make_client
 
@@ -48,19 +48,6 @@ def nothing() -> None:
 
 class _Stopped(Exception):
     """This part is not wanted any more, since another one failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One object, and whose business its faults are: ``source`` when it is a caller's input (named in ``field``)."""
-
-    bucket: str
-    key: str
-    field: str | None = None
-    source: bool = False
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.key}"
 
 
 class S3Client:

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from f5_serverless.errors import StorageError, StoreMisconfigured
 from f5_serverless.storage.outputs import NO_METADATA, ObjectInfo, Page, check_key, content_type_of
-from f5_serverless.storage.s3_client import Place, S3Client
+from f5_serverless.storage.s3_address import Place
+from f5_serverless.storage.s3_client import S3Client
 from f5_serverless.storage.s3_transport import S3Options, S3Settings
 
 
