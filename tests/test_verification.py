@@ -100,7 +100,32 @@ def test_a_reader_that_follows_the_text_overrules_a_doubtful_recogniser() -> Non
     heard = "The harbour was quiet, and boats came home before the storm."
     assert not judged(heard, margin=5.0).passed
     assert judged(heard, margin=5.0, reading=reading(TEXT)).passed
-    assert not judged(heard, margin=12.0, reading=reading(TEXT)).passed
+    assert judged(heard, margin=12.0, reading=reading(TEXT)).passed
+    assert not judged(heard, margin=16.0, reading=reading(TEXT)).passed
+
+
+def test_a_recogniser_that_writes_a_word_twice_needs_little_to_be_believed() -> None:
+    heard = "The harbour was quiet, and the boats boats came home before the storm."
+    assert not judged(heard, margin=2.0, reading=reading(TEXT)).passed
+    assert judged(heard, margin=0.5, reading=reading(TEXT)).passed
+
+
+@pytest.mark.parametrize(("seconds", "phones", "passed"), [(0.2, 3, True), (0.2, 4, False), (0.3, 3, False)])
+def test_a_foreign_stretch_that_only_the_reader_hears_must_be_long(seconds: float, phones: int, passed: bool) -> None:
+    words = [Key(word) for word in WORDS]
+    heard = (*words[:6], Key("", 2.0, 2.0 + seconds, phones), *words[6:])
+    found = judged(TEXT, reading=Reading(WORDS, tuple(range(len(WORDS))), heard))
+    assert found.passed is passed
+
+
+@pytest.mark.parametrize(("second", "margin", "passed"), [(0.07, 9.0, True), (0.12, 9.0, False), (0.07, 7.0, False)])
+def test_a_repetition_that_only_the_reader_hears_must_be_long_or_likely(
+    second: float, margin: float, passed: bool
+) -> None:
+    words = [Key(word) for word in WORDS]
+    heard = (*words[:7], Key(WORDS[6], 2.0, 2.0 + second), *words[7:])
+    found = judged(TEXT, margin=margin, reading=Reading(WORDS, tuple(range(len(WORDS))), heard))
+    assert found.passed is passed
 
 
 def test_a_trusted_reader_catches_what_the_recogniser_mends() -> None:

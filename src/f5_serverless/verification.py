@@ -19,13 +19,16 @@ from f5_serverless.wordmatch import INSERTED, MISSING, REPLACED, SAME, compare, 
 
 REPEATED = "repeated"
 ADVICE = "Synthesise the chunk again with another seed."
-FOREIGN_PHONES, FOREIGN_SECONDS = 3, 0.18  # a foreign stretch shorter than this is a reader's slip
+FOREIGN_PHONES, FOREIGN_SECONDS = 3, 0.18  # a foreign stretch shorter than this is a reader's slip …
+FOREIGN_ALONE = 0.28  # … and than this where only the reader hears it
+REPEAT_ALONE = 0.09  # seconds; a word said twice so short that only the reader hears it is one word with a break
 NEAR = 2  # words; two witnesses that differ by no more speak of the same place
 GAIN = 4.0  # log probability by which a recogniser must prefer what it wrote to the text, to be believed …
-GAIN_NEAR, GAIN_DENIED = -3.0, 8.0  # … where a trusted reader departs there too; … where it follows the text
-GAIN_DENIED_MORE = 5.0  # of a word more: a recogniser rarely makes words up, but leaves short ones out
+GAIN_NEAR, GAIN_DENIED = -3.0, 14.0  # … where a trusted reader departs there too; … where it follows the text
+GAIN_TWICE = 1.0  # of a word said twice: a recogniser leaves such words out, but never makes them up
 LONG, GAIN_LONG = 3, -8.0  # so many words at once missing or added need less
 GAIN_ABSENT = -4.0  # below this the recogniser is sure to hear a word that a trusted reader misses
+GAIN_REPEAT = -8.0  # below this it is sure that a word was said once
 GAIN_READER = -2.0  # the same for a departure that only an untrusted reader reports
 STRONG = 2  # words in a row that a recogniser that gives no probabilities must miss or add, to be believed alone
 LEAST_WORD, LONGEST_LETTER, LONGEST_WORD = 0.03, 0.35, 1.2  # seconds: of a word; per letter, and on top of it
@@ -75,7 +78,7 @@ class Event:
 
     ``source``: "recogniser" or "reader". ``gain``: by how much (log probability) the recogniser prefers the text with
     this departure to the text without it; None where it was not asked. ``near``: the other witness departs there too;
-    ``denied``: it followed the text there.
+    ``denied``: it followed the text there. ``firm``: the reader hears it for long enough to be believed alone.
     """
 
     kind: str
@@ -86,6 +89,7 @@ class Event:
     gain: float | None = None
     near: bool = False
     denied: bool = False
+    firm: bool = False
 
     @property
     def size(self) -> int:
@@ -192,15 +196,17 @@ def _blind_counts(event: Event, reader_trusted: bool) -> bool:
         return event.gain >= GAIN
     if event.near:
         return event.gain >= GAIN_NEAR
-    return event.gain >= (GAIN_DENIED if event.kind in (MISSING, REPLACED) else GAIN_DENIED_MORE)
+    return event.gain >= (GAIN_TWICE if event.kind == REPEATED and event.size == 1 else GAIN_DENIED)
 
 
 def _guided_counts(event: Event, reader_trusted: bool) -> bool:
     if not reader_trusted:
         return event.kind == REPEATED and event.gain is not None and event.gain >= GAIN_READER
-    if event.kind == REPLACED and event.denied:
-        return False
-    return event.kind != MISSING or event.gain is None or event.gain >= GAIN_ABSENT
+    if event.kind == MISSING:
+        return event.gain is None or event.gain >= GAIN_ABSENT
+    if not event.denied:
+        return True
+    return event.firm or (event.kind == REPEATED and event.gain is not None and event.gain >= GAIN_REPEAT)
 
 
 def _blind_events(expected: Sequence[str], raw: Sequence[str], language: str) -> list[tuple[Event, int, int]]:
@@ -266,8 +272,19 @@ def guided_events(reading: GuidedReading, count: int) -> list[Event]:
         ):
             kind = REPEATED
         start, end = _owned(first, last, owners)
-        events.append(Event(kind, start, end, said, "reader"))
+        events.append(Event(kind, start, end, said, "reader", firm=_is_firm(kind, solid, one, other)))
     return events
+
+
+def _is_firm(kind: str, heard: Sequence[ReadWord], first: int, last: int) -> bool:
+    """Whether the words ``first`` to ``last`` of ``heard`` are more than a reader's slip."""
+    if kind == INSERTED and any(not word.key for word in heard[first:last]):
+        return any(word.phones > FOREIGN_PHONES or word.end - word.start >= FOREIGN_ALONE for word in heard[first:last])
+    if kind not in (INSERTED, REPEATED):
+        return False
+    said = {word.key for word in heard[first:last]}
+    beside = [word for word in heard[max(0, first - 1) : last + 1] if word.key in said]
+    return min(word.end - word.start for word in beside) >= REPEAT_ALONE
 
 
 def _near(one: Event, other: Event) -> bool:

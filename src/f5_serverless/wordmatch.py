@@ -29,6 +29,9 @@ _SHORT = {
     "fr": {"m": "monsieur", "mme": "madame", "dr": "docteur"},
     "es": {"sr": "señor", "sra": "señora", "dr": "doctor"},
 }  # what a recogniser writes short although it is said in full
+_MONTHS = frozenset(
+    "january february march april may june july august september october november december".split()  # noqa: SIM905
+)
 _SOUND_RULES = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
@@ -80,6 +83,8 @@ def fold(text: str, language: str = "en") -> list[str]:
     ['the', 'forty', 'five', 'cents', "don't"]
     >>> fold("It cost $45.50 in 1969.")
     ['it', 'cost', 'forty', 'five', 'dollars', 'and', 'fifty', 'cents', 'in', 'nineteen', 'sixty', 'nine']
+    >>> fold("on 3 March")
+    ['on', 'the', 'third', 'of', 'march']
     """
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("-", " ")
     plain = re.sub(r"(?<=\d),(?=\d{3})", "", _HAN.sub(r" \1 ", plain))
@@ -93,13 +98,27 @@ def fold(text: str, language: str = "en") -> list[str]:
             index += 2
             continue
         if token[0].isdigit():
-            words += _number(token, language)
+            words += _day(tokens, index) if language == "en" and _is_day(token) else _number(token, language)
         elif token == "%":
             words.append("percent")
         elif token not in _CURRENCY:
             words.append(_SHORT.get(language, {}).get(token, token))
         index += 1
     return words
+
+
+def _is_day(token: str) -> bool:
+    return token.isdigit() and len(token) <= 2 and 1 <= int(token) <= 31
+
+
+def _day(tokens: Sequence[str], index: int) -> list[str]:
+    """A small number as a day where a month stands beside it: "3 March" is said "the third of March"."""
+    ordinal = _number(tokens[index] + "th", "en")
+    if index + 1 < len(tokens) and tokens[index + 1] in _MONTHS:
+        return ["the", *ordinal, "of"]
+    if index and tokens[index - 1] in _MONTHS:
+        return ordinal
+    return _number(tokens[index], "en")
 
 
 def _amount(number: str, unit: str, language: str) -> list[str]:
