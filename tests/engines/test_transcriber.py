@@ -8,7 +8,7 @@ import pytest
 from benchmarks.truth import speak
 from f5_serverless.engines.base import SynthesisItem
 from f5_serverless.engines.preview_engine import PreviewSynthesizer
-from f5_serverless.engines.transcriber import FasterWhisperTranscriber, without_loops
+from f5_serverless.engines.transcriber import FasterWhisperTranscriber, one_round, without_loops
 from f5_serverless.errors import EngineUnavailable
 from f5_serverless.types import Audio, SynthesisSettings, Word, no_progress
 
@@ -62,3 +62,17 @@ def test_a_model_that_is_not_there_is_said(spoken: Audio) -> None:
 def test_loops_are_cut_to_one_round() -> None:
     words = [Word(text, 0, 0) for text in ["so", *["I", "said"] * 5, *["no"] * 3]]
     assert " ".join(word.text for word in without_loops(words)) == "so I said no no no"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("It is late now. It is late now. it is late now, It is", "It is late now."),
+        ("They came and they went, and they came and went.", "They came and they went, and they came and went."),
+        ("no no no no", "no"),
+        ("so I said no no", "so I said no no"),
+        ("", ""),
+    ],
+)
+def test_of_a_text_that_goes_round_in_circles_one_round_is_kept(text: str, kept: str) -> None:
+    assert one_round(text) == kept

@@ -27,6 +27,7 @@ REST = 1.0  # seconds of silence after a chunk
 MOST_TOKENS = 220  # per chunk
 REPEATS = 4  # the same few words this often in a row are a loop of the model, not speech
 LONGEST_LOOP = 6  # words
+MOST_WORDS = 7.0  # per second; nobody speaks faster, so a model that writes more goes round in circles
 QUIET_SHARE = 0.5  # a stock phrase needs this share of detected speech
 STOCK = frozenset(
     {
@@ -176,7 +177,8 @@ class Listening:
         written = whisper.model.generate(
             self._sound, [self._prompt], beam_size=1, max_length=MOST_TOKENS, suppress_blank=True
         )[0]
-        self.text = str(self._tokens.decode(written.sequences_ids[0])).strip()
+        text = str(self._tokens.decode(written.sequences_ids[0])).strip()
+        self.text = one_round(text) if len(text.split()) > MOST_WORDS * len(samples) / RATE else text
 
     def likelihood(self, text: str) -> float:
         """The log probability that the model would write ``text`` for this sound."""
@@ -229,6 +231,25 @@ def _heard_share(start: float, end: float, spans: Sequence[tuple[float, float]],
     length = max(end - start, 0.01)
     heard = sum(max(0.0, min(end, last + margin) - max(start, first - margin)) for first, last in spans)
     return min(1.0, heard / length)
+
+
+def one_round(text: str) -> str:
+    """``text`` without the repetitions that it ends in, the last of which may be cut off.
+
+    >>> one_round("It is late. It is late. It is late. It")
+    'It is late.'
+    >>> one_round("It is late, very late.")
+    'It is late, very late.'
+    """
+    words = text.split()
+    plain = [_PLAIN.sub("", word).lower() for word in words]
+    for size in range(1, len(words) // 2 + 1):
+        run = 0
+        while run + size < len(words) and plain[-1 - run] == plain[-1 - run - size]:
+            run += 1
+        if run > size:
+            return " ".join(words[: len(words) - run])
+    return text
 
 
 def without_loops(words: Sequence[Word]) -> list[Word]:
