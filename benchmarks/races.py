@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Report, main, percentile
-from f5_serverless.runtime.publish import ARCHIVE, VOLUME
+from f5_serverless.runtime.publish import MODES
 from tests.runtime import racing, wheelhouse
 
 ROUNDS = 60
@@ -40,10 +40,10 @@ def run(quick: bool) -> Report:
         wheels = wheelhouse.make(Path(scratch) / "wheels")
         lock = wheels.lock(Path(scratch) / "lock.txt")
         expected = racing.expected_files(wheels)
-        for mode in (ARCHIVE, VOLUME):
+        for mode in MODES:
             workers = kills = errors = half = double = blocked = 0
             seconds = []
-            for seed in range(rounds // 2):
+            for seed in range(rounds // len(MODES)):
                 started = time.monotonic()
                 race = racing.Race(Path(scratch) / f"{mode}{seed}", lock, wheels, mode, expected)
                 try:
@@ -59,7 +59,7 @@ def run(quick: bool) -> Report:
                 double += len({str(report.get("artefact")) for report in outcome.reports}) > 1
             figures = {"workers": workers, "kills": kills, "errors": errors, "half": half, "double": double}
             report.figures |= {f"{mode}_{name}": value for name, value in (figures | {"blocked": blocked}).items()}
-            counts = [str(count) for count in (rounds // 2, *figures.values(), blocked)]
+            counts = [str(count) for count in (rounds // len(MODES), *figures.values(), blocked)]
             report.rows.append((mode, *counts, f"{percentile(seconds, 0.5):.2f} s", f"{max(seconds):.2f} s"))
     report.notes.append(f"Lease term {racing.TERM} s; up to 7 kills a round, 70 % of the killed come back.")
     return report

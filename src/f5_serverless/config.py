@@ -119,7 +119,9 @@ class Settings:
         "F5_VOLUME_ROOT", Path("/runpod-volume/f5tts"), "Directory on the network volume; the volume itself must exist."
     )
     env_mode: str = setting(
-        "F5_ENV_MODE", "archive", "How the volume holds the environment: archive (unpacked locally) or volume (files)."
+        "F5_ENV_MODE",
+        "split",
+        "How the volume holds the environment: split (large files in place), archive or volume (files).",
     )
     local_dir: Path = setting(
         "F5_LOCAL_DIR", Path("/tmp/f5-serverless"), "Directory on the container's own disk for unpacking and building."

@@ -18,6 +18,7 @@ from tests.runtime.wheelhouse import Wheelhouse
 
 TERM = 0.3
 DEADLINE = 60.0
+LARGE = 8_000  # bytes; some files of these small packages have more
 
 
 def expected_files(wheels: Wheelhouse) -> dict[str, str]:
@@ -127,6 +128,7 @@ class Race:
             imports=("six", "idna", "packaging"),
             uv_args=self.wheels.uv_args,
             lease_seconds=TERM,
+            large_bytes=LARGE,
         )
         assert environment.use is not None
         return {

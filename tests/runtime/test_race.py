@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from f5_serverless.runtime.publish import ARCHIVE, VOLUME, Volume
+from f5_serverless.runtime.publish import MODES, Volume
 from f5_serverless.runtime.setup_environment import ensure_environment
 from tests.runtime import racing
 from tests.runtime.wheelhouse import Wheelhouse
@@ -16,7 +16,7 @@ ROUNDS = 12  # `python -m benchmarks.races` runs fifty and more
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_race_with_kills(seed: int, tmp_path: Path, wheels: Wheelhouse) -> None:
-    mode = (ARCHIVE, VOLUME)[seed % 2]
+    mode = MODES[seed % len(MODES)]
     lock = wheels.lock(tmp_path / "lock.txt")
     race = racing.Race(tmp_path / "race", lock, wheels, mode, racing.expected_files(wheels))
     outcome = race.run(seed)

@@ -16,16 +16,18 @@ import pytest
 
 from f5_serverless.errors import SetupError
 from f5_serverless.runtime import archive
+from f5_serverless.runtime.build import trim
 from f5_serverless.runtime.collect import Collector
-from f5_serverless.runtime.disk import DiskFull, VolumeUnusable
+from f5_serverless.runtime.disk import DiskFull, VolumeUnusable, remove_tree
 from f5_serverless.runtime.lease import LeaseSeat, create_exclusive
-from f5_serverless.runtime.publish import ARCHIVE, MODES, VOLUME, Volume, describe_python
+from f5_serverless.runtime.publish import ARCHIVE, MODES, SPLIT, VOLUME, Volume, describe_python
 from f5_serverless.runtime.setup_environment import Environment, ensure_environment
 from f5_serverless.types import Progress
 from tests.runtime.racing import expected_files, missing_files
 from tests.runtime.wheelhouse import Wheelhouse, make
 
 TERM = 5.0
+LARGE = 8_000  # bytes; some files of these small packages have more
 Setup = Callable[..., Environment]
 
 
@@ -47,6 +49,7 @@ def setup(tmp_path: Path, volume: Path, lock: Path, wheels: Wheelhouse) -> Itera
             "imports": ("six", "idna", "packaging"),
             "uv_args": wheels.uv_args,
             "lease_seconds": TERM,
+            "large_bytes": LARGE,
         } | changes
         environment = ensure_environment(arguments.pop("root"), arguments.pop("lock"), **arguments)
         made.append(environment)
@@ -126,19 +129,22 @@ def test_environment_is_compiled(setup: Setup) -> None:
     assert "matches" in next(line for line in done.stderr.splitlines() if "six.cpython" in line)
 
 
-def test_changed_lock_builds_beside_the_old_one(setup: Setup, tmp_path: Path, wheels: Wheelhouse, volume: Path) -> None:
-    old = setup(mode=VOLUME)
+@pytest.mark.parametrize("mode", MODES)
+def test_changed_lock_builds_beside_the_old_one(
+    mode: str, setup: Setup, tmp_path: Path, wheels: Wheelhouse, volume: Path
+) -> None:
+    old = setup(mode=mode)
     worker = subprocess.Popen(
         [old.python, "-I", "-c", "import sys; sys.stdin.readline(); import six, idna; print('still whole')"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    new = setup(mode=VOLUME, lock=wheels.lock(tmp_path / "new.txt", "six"), imports=("six",))
+    new = setup(mode=mode, lock=wheels.lock(tmp_path / "new.txt", "six"), imports=("six",))
     assert new.key != old.key
     assert len(artefacts(volume)) == 2
     assert worker.communicate("\n")[0] == "still whole\n"
-    assert_whole(setup(mode=VOLUME), wheels)
+    assert_whole(setup(mode=mode), wheels)
 
 
 def test_meanwhile_runs_at_the_same_time(setup: Setup) -> None:
@@ -206,18 +212,102 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [damage_byte, truncate, empty, Path.unlink])
-def test_damaged_archive_is_built_again(
-    damage: Callable[[Path], None], setup: Setup, volume: Path, tmp_path: Path, wheels: Wheelhouse
+def only_archive(artefact: Path) -> Path:
+    return artefact
+
+
+def index(artefact: Path) -> Path:
+    return artefact / "INDEX.json"
+
+
+def last_small_archive(artefact: Path) -> Path:
+    return sorted(artefact.glob("small-*.tar.zst"))[-1]
+
+
+def largest_file(artefact: Path) -> Path:
+    return max(
+        (path for path in (artefact / "large").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
+    )
+
+
+DAMAGED = {
+    (ARCHIVE, only_archive): (damage_byte, truncate, empty, Path.unlink),
+    (SPLIT, index): (damage_byte, Path.unlink),
+    (SPLIT, last_small_archive): (damage_byte, truncate, Path.unlink),
+    # A changed byte in a large file is what `volume` has too: nobody reads gigabytes at every start to find it.
+    (SPLIT, largest_file): (truncate, Path.unlink),
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "part", "damage"), [(*part, damage) for part, damages in DAMAGED.items() for damage in damages]
+)
+def test_damaged_artefact_is_built_again(
+    mode: str,
+    part: Callable[[Path], Path],
+    damage: Callable[[Path], None],
+    setup: Setup,
+    volume: Path,
+    tmp_path: Path,
+    wheels: Wheelhouse,
 ) -> None:
-    setup()
+    setup(mode=mode)
     (broken,) = artefacts(volume)
-    damage(broken)
-    assert_whole(setup("host1"), wheels)
+    damage(part(broken))
+    assert_whole(setup("host1", mode=mode), wheels)
     marker = next((volume / "envs").glob("*.json"))
     assert json.loads(marker.read_text())["artefact"] != broken.name
-    assert_whole(setup("host2", uv_args=("--offline", "--no-index")), wheels)
+    assert_whole(setup("host2", mode=mode, uv_args=("--offline", "--no-index")), wheels)
     assert litter(volume, *(tmp_path / f"host{n}" for n in range(3))) == []
+
+
+@pytest.mark.parametrize("damage", [truncate, Path.unlink])
+def test_large_file_that_is_lost_after_a_host_unpacked_is_found_there(
+    damage: Callable[[Path], None], setup: Setup, volume: Path, wheels: Wheelhouse
+) -> None:
+    setup("host0")
+    before = setup("host1")
+    (broken,) = artefacts(volume)
+    damage(largest_file(broken))
+    after = setup("host1")
+    assert after.python != before.python
+    assert_whole(after, wheels)
+
+
+def test_large_files_stay_on_the_volume_and_find_their_neighbours(setup: Setup, volume: Path) -> None:
+    setup()
+    taken = setup("host1")
+    home = taken.python.parent.parent
+    (artefact,) = artefacts(volume)
+    links = [path for path in home.rglob("*") if path.is_symlink() and path.resolve().is_relative_to(artefact)]
+    assert links
+    assert all(path.stat().st_size >= LARGE for path in links)
+    plain = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert all(path.stat().st_size < LARGE for path in plain)
+    name = next(path.stem for path in links if path.parent.name == "idna" and path.suffix == ".py")
+    code = f"import idna.{name} as found; print(found.__file__)"
+    done = subprocess.run([taken.python, "-I", "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip().startswith(str(home)), "a link's own directory counts, not its target's"
+
+
+def test_volume_that_is_mounted_elsewhere(setup: Setup, volume: Path, tmp_path: Path, wheels: Wheelhouse) -> None:
+    """Serverless and Pods mount the same volume at different places, and a local disk may outlive either."""
+    setup()
+    setup("host1")
+    volume.parent.rename(tmp_path / "workspace")
+    moved = setup("host1", root=tmp_path / "workspace" / "f5tts", uv_args=("--offline", "--no-index"))
+    assert_whole(moved, wheels)
+
+
+def test_headers_and_tests_are_left_out(tmp_path: Path) -> None:
+    kept = ["lib/a.py", "lib/contest.py", "lib/data.html"]
+    dropped = ["lib/a.h", "lib/x.pyi", "lib/y.a", "lib/a/tests/test_a.py"]
+    for name in [*kept, *dropped]:
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_text("")
+    trim(tmp_path / "tree")
+    left = [str(path.relative_to(tmp_path / "tree")) for path in (tmp_path / "tree").rglob("*") if path.is_file()]
+    assert sorted(left) == kept
 
 
 def test_damaged_marker_is_written_again(setup: Setup, volume: Path, wheels: Wheelhouse) -> None:
@@ -290,12 +380,16 @@ def test_errors_quote_no_address(setup: Setup) -> None:
 # ----------------------------------------------------------------------------------------------------------- the disks
 
 
-@pytest.mark.parametrize("what", ["unpacked_bytes", "archive_bytes"])
-def test_full_disk_is_found_before_anything_is_done(what: str, setup: Setup, lock: Path, volume: Path) -> None:
-    sizes = {"download_bytes": 0, "unpacked_bytes": 0, "archive_bytes": 0, what: 10**15}
-    lock.with_suffix(".json").write_text(json.dumps(sizes))
+@pytest.mark.parametrize(
+    ("mode", "what"), [(SPLIT, "large_bytes"), (SPLIT, "small_archive_bytes"), (ARCHIVE, "archive_bytes")]
+)
+def test_full_disk_is_found_before_anything_is_done(
+    mode: str, what: str, setup: Setup, lock: Path, volume: Path
+) -> None:
+    names = ("download_bytes", "unpacked_bytes", "archive_bytes", "large_bytes", "small_archive_bytes")
+    lock.with_suffix(".json").write_text(json.dumps(dict.fromkeys(names, 0) | {what: 10**15}))
     with pytest.raises(DiskFull, match=r"1000000\.[01] GB"):
-        setup()
+        setup(mode=mode)
     assert artefacts(volume) == []
 
 
@@ -320,9 +414,11 @@ def test_volume_that_runs_full(
     assert_whole(setup(root=root, mode=mode), wheels)
 
 
-@pytest.mark.parametrize("files", ["size=1m", "nr_inodes=60"])
+@pytest.mark.parametrize("mode", [SPLIT, ARCHIVE])
+@pytest.mark.parametrize("files", ["size=200k", "nr_inodes=60"])
 def test_local_disk_that_runs_full(
     files: str,
+    mode: str,
     setup: Setup,
     small_disk: Callable[[str, str], Path],
     volume: Path,
@@ -331,11 +427,11 @@ def test_local_disk_that_runs_full(
     monkeypatch.setattr("f5_serverless.runtime.setup_environment._UNMEASURED_ROOM", 0)
     local = small_disk("little", files) / "local"
     with pytest.raises(DiskFull):
-        setup(local_dir=local)
+        setup(mode=mode, local_dir=local)
     assert artefacts(volume) == []
-    setup("host1")
+    setup("host1", mode=mode)
     with pytest.raises(DiskFull):
-        setup(local_dir=local)  # now it is the unpacking that finds no room
+        setup(mode=mode, local_dir=local)  # now it is the unpacking that finds no room
     assert litter(volume, local) == []
     assert len(artefacts(volume)) == 1, "a full local disk is no reason to withdraw what others use"
 
@@ -406,9 +502,9 @@ def test_waits_for_a_live_builder_and_takes_over_a_dead_one(
     key = setup().key
     next((volume / "envs").glob("*.json")).unlink()
     for path in artefacts(volume):
-        path.unlink()
+        remove_tree(path)
     now = [0.0]
-    seat = LeaseSeat(volume / "leases", f"{key}.{ARCHIVE}", TERM)
+    seat = LeaseSeat(volume / "leases", f"{key}.{SPLIT}", TERM)
     dead = seat.try_acquire()
     assert dead is not None
     dead._heartbeat.stop()
@@ -440,14 +536,14 @@ def test_old_environment_in_use_stays_and_unused_goes(
 
     collector = Collector(volume, frozenset({new.key}), TERM, clock=lambda: counter[0] * TERM, sleep=sleep)
     assert collector.run() == []
-    assert Volume(volume).read_marker(old.key, ARCHIVE) is not None
+    assert Volume(volume).read_marker(old.key, SPLIT) is not None
 
     old.use.release()
     collector = Collector(volume, frozenset({new.key}), TERM, clock=lambda: counter[0] * TERM, sleep=lambda _: None)
     (removed,) = collector.run()
     assert removed.startswith(old.key)
-    assert Volume(volume).read_marker(old.key, ARCHIVE) is None
-    assert Volume(volume).read_marker(new.key, ARCHIVE) is not None
+    assert Volume(volume).read_marker(old.key, SPLIT) is None
+    assert Volume(volume).read_marker(new.key, SPLIT) is not None
 
 
 def test_use_by_a_dead_worker_protects_nothing(setup: Setup, volume: Path, tmp_path: Path, wheels: Wheelhouse) -> None:
@@ -482,7 +578,7 @@ def test_worker_that_comes_while_the_collector_works_keeps_its_environment(
             late.append(type(old.use).register(volume / "uses", artefact, TERM))
 
     assert Collector(volume, frozenset({new.key}), TERM, clock=lambda: 0.0, sleep=sleep).run() == []
-    assert Volume(volume).read_marker(old.key, ARCHIVE) is not None
+    assert Volume(volume).read_marker(old.key, SPLIT) is not None
     late[0].release()
 
 
@@ -509,8 +605,9 @@ def test_collector_removes_orphans_and_litter_but_nothing_under_construction(
     builder.release()
 
 
-def test_archive_is_pointed_at_the_interpreter_of_the_host_that_unpacks_it(
-    setup: Setup, tmp_path: Path, wheels: Wheelhouse, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mode", [SPLIT, ARCHIVE])
+def test_environment_is_pointed_at_the_interpreter_of_the_host_that_unpacks_it(
+    mode: str, setup: Setup, tmp_path: Path, wheels: Wheelhouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An image with another patch release, or another prefix, takes the same archive; files on the volume it cannot."""
     here = describe_python(Path(sys.executable))
@@ -518,9 +615,9 @@ def test_archive_is_pointed_at_the_interpreter_of_the_host_that_unpacks_it(
     elsewhere.parent.mkdir()
     elsewhere.symlink_to(here.executable)
     other = dataclasses.replace(here, version="3.11.99", prefix="/elsewhere", executable=str(elsewhere))
-    built = setup()
+    built = setup(mode=mode)
     monkeypatch.setattr("f5_serverless.runtime.setup_environment.describe_python", lambda _: other)
-    taken = setup("host1", uv_args=("--offline", "--no-index"))
+    taken = setup("host1", mode=mode, uv_args=("--offline", "--no-index"))
     assert taken.key == built.key
     assert Path(os.readlink(taken.python)) == elsewhere
     assert f"home = {elsewhere.parent}\n" in (taken.python.parent.parent / "pyvenv.cfg").read_text()

@@ -12,7 +12,10 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,7 +23,9 @@ from typing import IO
 from f5_serverless.errors import SetupError
 from f5_serverless.runtime.disk import DiskFull
 
-_BLOCK = 4 << 20
+_BLOCK = 1 << 20
+_AHEAD = 8
+"""Blocks that are being read at once."""
 _LEVEL = "-3"
 _FULL_DISK_WORDS = "No space left on device"
 
@@ -51,16 +56,21 @@ def _program(name: str) -> str:
     return found
 
 
-def pack(source: Path, archive: Path, progress: Callable[[int], None]) -> Packed:
-    """Writes all of ``source`` into the new file ``archive``. ``progress`` gets bytes written so far.
+def pack(source: Path, archive: Path, progress: Callable[[int], None], names: Sequence[str] | None = None) -> Packed:
+    """Writes ``names`` in ``source`` (None: all of it) into the new file ``archive``.
 
+    ``progress`` gets bytes written so far. Directories among ``names`` go without what is in them.
     Raises `OSError` when the disk of ``archive`` is full, `SetupError` when a program fails.
     """
-    tar = subprocess.Popen(
-        [_program("tar"), "--create", "--file=-", "--owner=0", "--group=0", "--directory", str(source), "."],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    command = [_program("tar"), "--create", "--file=-", "--owner=0", "--group=0", "--directory", str(source)]
+    with tempfile.TemporaryFile(dir=source.parent) as listed:
+        if names is None:
+            command.append(".")
+        else:
+            command += ["--null", "--no-recursion", "--verbatim-files-from", "--files-from=-"]
+            listed.write(b"".join(os.fsencode(name) + b"\0" for name in names))
+            listed.seek(0)
+        tar = subprocess.Popen(command, stdin=listed, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     zstd = subprocess.Popen(
         [_program("zstd"), "--quiet", "--check", _LEVEL, "-T0", "--stdout"],
         stdin=tar.stdout,
@@ -88,12 +98,12 @@ def pack(source: Path, archive: Path, progress: Callable[[int], None]) -> Packed
 
 
 def unpack(archive: Path, target: Path, sha256: str, progress: Callable[[int], None]) -> None:
-    """Fills the new directory ``target``, reading ``archive`` once. ``progress`` gets bytes read so far.
+    """Fills the directory ``target``, reading ``archive`` once. ``progress`` gets bytes read so far.
 
     Raises `ArchiveDamaged` when the bytes do not have ``sha256`` (``target`` then holds rubbish), `DiskFull`,
     `OSError`.
     """
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     zstd = subprocess.Popen(
         [_program("zstd"), "--quiet", "--decompress", "--stdout"],
         stdin=subprocess.PIPE,
@@ -118,6 +128,14 @@ def unpack(archive: Path, target: Path, sha256: str, progress: Callable[[int], N
         _end(zstd, tar)
 
 
+def is_damaged(archive: Path, sha256: str) -> bool:
+    """Whether ``archive`` really is not what was packed: reads all of it."""
+    try:
+        return file_sha256(archive) != sha256
+    except FileNotFoundError:
+        return True
+
+
 def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes, in hex."""
     with path.open("rb") as file:
@@ -129,7 +147,7 @@ def _feed(file: IO[bytes], sink: IO[bytes], progress: Callable[[int], None]) -> 
     digest = hashlib.sha256()
     size = 0
     open_sink = True
-    while block := file.read(_BLOCK):
+    for block in _blocks(file):
         digest.update(block)
         if open_sink:
             try:
@@ -143,6 +161,18 @@ def _feed(file: IO[bytes], sink: IO[bytes], progress: Callable[[int], None]) -> 
     except BrokenPipeError:
         open_sink = False
     return digest.hexdigest()
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    """The bytes of ``file``, several blocks being read at once: one at a time waits for the network after each."""
+    starts = range(0, os.fstat(file.fileno()).st_size, _BLOCK)
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="f5-read") as pool:
+        pending = deque(pool.submit(os.pread, file.fileno(), _BLOCK, start) for start in starts[:_AHEAD])
+        for start in [*starts[_AHEAD:], *[None] * len(pending)]:
+            block = pending.popleft().result()
+            if start is not None:
+                pending.append(pool.submit(os.pread, file.fileno(), _BLOCK, start))
+            yield block
 
 
 def _finish(*processes: tuple[subprocess.Popen[bytes], str]) -> None:

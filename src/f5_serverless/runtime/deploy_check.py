@@ -99,7 +99,9 @@ def _lock(settings: Settings) -> Iterable[Finding]:
         return
     if "--hash=" not in lock.read_text():
         yield Finding("no_hashes", f"{lock.name} has no hashes, and uv will refuse it.", "Run `make lock`.", "error")
-    on_volume = (sizes.archive_bytes if settings.env_mode == "archive" else sizes.unpacked_bytes) + MODEL_BYTES
+    if settings.env_mode not in MODES:
+        return  # said already
+    on_volume = sizes.on_volume(settings.env_mode) + MODEL_BYTES
     local = sizes.download_bytes + sizes.unpacked_bytes
     yield Finding(
         "sizes",

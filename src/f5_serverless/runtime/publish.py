@@ -3,7 +3,7 @@
 The layout under the root::
 
     envs/KEY.json            the marker: names the artefact that is KEY's environment; written last
-    envs/KEY-TOKEN/          an environment as files (mode "volume"), or
+    envs/KEY-TOKEN/          an environment as files (mode "volume"), or in two parts (mode "split", see `split`), or
     envs/KEY-TOKEN.tar.zst   as one archive (mode "archive")
     building/KEY--TOKEN…     what is being written; nobody reads it
     leases/KEY.N             who builds (see `lease`)
@@ -30,10 +30,11 @@ from f5_serverless.errors import SetupError
 from f5_serverless.runtime.disk import remove_tree
 from f5_serverless.runtime.lease import create_exclusive, new_token, read_json, write_atomic
 
+SPLIT = "split"
 ARCHIVE = "archive"
 VOLUME = "volume"
-MODES = (ARCHIVE, VOLUME)
-_SUFFIX = {ARCHIVE: ".tar.zst", VOLUME: ""}
+MODES = (SPLIT, ARCHIVE, VOLUME)
+_SUFFIX = {SPLIT: "", ARCHIVE: ".tar.zst", VOLUME: ""}
 _FORMAT = 1
 
 
@@ -41,7 +42,8 @@ _FORMAT = 1
 class Marker:
     """What is known of one published environment.
 
-    ``digest``: the archive's sha256, or the tree's (`disk.tree_digest`). ``size`` in bytes, of the artefact.
+    ``digest``: sha256 of the archive, of the index (`split`), or the tree's (`disk.tree_digest`). ``size`` in bytes, of
+    the artefact.
     """
 
     key: str
@@ -136,6 +138,11 @@ def _encode(marker: Marker) -> bytes:
     return json.dumps({"format": _FORMAT, **asdict(marker)}, indent=1).encode()
 
 
+def home_name(marker: Marker) -> str:
+    """The name of ``marker``'s environment where it is unpacked."""
+    return marker.artefact.removesuffix(_SUFFIX[marker.mode])
+
+
 def artefact_name(key: str, mode: str) -> str:
     """A new artefact's name; it is used once."""
     return f"{key}-{new_token()}{_SUFFIX[mode]}"
@@ -167,11 +174,13 @@ class Interpreter:
     def identity(self, mode: str) -> str:
         """What the environment's key must tell apart.
 
-        An archive is pointed at the local interpreter when it is unpacked, so any of the same minor version will do.
-        Files on the volume name one interpreter for all workers.
+        What is unpacked is pointed at the local interpreter then, so any of the same minor version will do. Files on
+        the volume name one interpreter for all workers. Modes do not share keys, so that images with different ones
+        can build at the same time.
         """
         loose = (self.machine, self.libc)
-        return "|".join(loose if mode == ARCHIVE else (*loose, self.version, self.prefix))
+        kinds = {SPLIT: (*loose, SPLIT), ARCHIVE: loose, VOLUME: (*loose, self.version, self.prefix)}
+        return "|".join(kinds[mode])
 
 
 def describe_python(python: Path) -> Interpreter:

@@ -6,7 +6,7 @@ environment is for, and downloads no models itself: callers pass that as ``meanw
 
 Many workers come at once, any of them may be killed at any byte, and none may see half an environment::
 
-    published? ──yes──▶ register use ▶ still the same? ▶ (archive: unpack aside, check sha256, rename) ▶ ready
+    published? ──yes──▶ register use ▶ still the same? ▶ (unpack aside, check sha256, rename) ▶ ready
         │ no
     lease free? ──no──▶ wait, look again
         │ yes
@@ -22,19 +22,20 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
 from f5_serverless.errors import SetupError
-from f5_serverless.runtime import archive, disk
+from f5_serverless.runtime import archive, disk, split
 from f5_serverless.runtime.build import Recipe, Sizes, build
 from f5_serverless.runtime.lease import Clock, Lease, LeaseLost, LeaseSeat, Use, new_token
 from f5_serverless.runtime.publish import (
     ARCHIVE,
     MODES,
+    SPLIT,
     VOLUME,
     Interpreter,
     Marker,
@@ -42,6 +43,7 @@ from f5_serverless.runtime.publish import (
     artefact_name,
     describe_python,
     environment_key,
+    home_name,
     lock_hash,
     point_at,
 )
@@ -78,6 +80,7 @@ class _Setup:
     clock: Clock
     sleep: Callable[[float], None]
     sizes: Sizes
+    large_bytes: int
     read_only: bool = False
 
     @property
@@ -91,11 +94,12 @@ def ensure_environment(
     lock: Path,
     *,
     local_dir: Path,
-    mode: str = ARCHIVE,
+    mode: str = SPLIT,
     python: Path | None = None,
     imports: Sequence[str] = (),
     uv_args: Sequence[str] = (),
     lease_seconds: float = 20.0,
+    large_bytes: int = split.LARGE_BYTES,
     allow_local: bool = False,
     progress: OnProgress = no_progress,
     meanwhile: Sequence[Callable[[], object]] = (),
@@ -105,7 +109,8 @@ def ensure_environment(
     """The environment that ``lock`` describes, built by this worker or another one.
 
     ``root``: on the shared volume; its parent must exist, since an unmounted volume must not appear by itself.
-    ``mode``: ``archive`` (one file on the volume, unpacked under ``local_dir``) or ``volume`` (used where it stands).
+    ``mode``: ``split`` (small files unpacked under ``local_dir``, those of ``large_bytes`` and more used where they
+    stand), ``archive`` (one file on the volume, unpacked under ``local_dir``) or ``volume`` (used where it stands).
     ``imports`` must succeed in a new environment before anybody sees it. ``allow_local``: with no usable volume, build
     under ``local_dir``. ``meanwhile``: run in threads at the same time (models); their errors are raised at the end.
     Raises `SetupError` and its kinds; what was half done is cleaned up.
@@ -130,6 +135,7 @@ def ensure_environment(
         clock=clock,
         sleep=sleep,
         sizes=Sizes.of(lock),
+        large_bytes=large_bytes,
     )
     with ThreadPoolExecutor(max(1, len(meanwhile)), thread_name_prefix="f5-meanwhile") as pool:
         others = [pool.submit(task) for task in meanwhile]
@@ -251,54 +257,76 @@ def _adopt(setup: _Setup, marker: Marker) -> Environment | None:
 
 
 def _unpacked(setup: _Setup, marker: Marker) -> Path:
-    """The local directory of an archive's environment. Processes on one host unpack it once."""
-    home = setup.local / "envs" / marker.artefact.removesuffix(".tar.zst")
+    """The local directory of an environment that is unpacked. Processes on one host unpack it once."""
+    home = setup.local / "envs" / home_name(marker)
     seat = LeaseSeat(setup.local / "leases", marker.artefact, setup.term, setup.clock)
-    while not _is_ready(home, marker):
+    while not _is_ready(setup, home, marker):
         lease = seat.try_acquire()
         if lease is None:
             setup.sleep(setup.pause)
             continue
         with lease:
-            if not _is_ready(home, marker):
+            if not _is_ready(setup, home, marker):
                 _unpack(setup, marker, home, lease)
+    if marker.mode == SPLIT:
+        with _withdrawing(setup, marker):
+            split.check(home, setup.volume.artefact(marker), marker.digest)
     return home
 
 
-def _is_ready(home: Path, marker: Marker) -> bool:
+def _is_ready(setup: _Setup, home: Path, marker: Marker) -> bool:
     try:
-        return (home / _READY).read_text() == marker.digest
+        return (home / _READY).read_text() == _ready_text(setup, marker)
     except OSError:
         return False
 
 
+def _ready_text(setup: _Setup, marker: Marker) -> str:
+    """What says that a local directory is ``marker``'s environment, with links to where the volume is mounted now."""
+    return f"{marker.digest} {setup.volume.artefact(marker)}"
+
+
 def _unpack(setup: _Setup, marker: Marker, home: Path, lease: Lease) -> None:
-    """Unpacks aside, checks, and renames. A damaged archive is withdrawn, for the next builder to replace."""
-    disk.require_room(setup.local, setup.sizes.unpacked_bytes, "Unpacking the environment")
+    """Unpacks aside, checks, and renames. A damaged artefact is withdrawn, for the next builder to replace."""
+    disk.require_room(setup.local, setup.sizes.on_host(setup.mode), "Unpacking the environment")
     source = setup.volume.artefact(marker)
     aside = setup.local / "unpacking" / f"{marker.key}--{lease.token}"
     disk.remove_leftovers(aside.parent)
+    fill = {SPLIT: split.unpack, ARCHIVE: archive.unpack}[marker.mode]
     try:
-        archive.unpack(
-            source, aside, marker.digest, lambda size: setup.progress(Progress("unpack", size, marker.size, "bytes"))
-        )
+        with _withdrawing(setup, marker):
+            fill(
+                source,
+                aside,
+                marker.digest,
+                lambda done: setup.progress(Progress("unpack", done, marker.size, "bytes")),
+            )
         point_at(aside, setup.interpreter)
-        (aside / _READY).write_text(marker.digest)
+        (aside / _READY).write_text(_ready_text(setup, marker))
         lease.check()
         home.parent.mkdir(parents=True, exist_ok=True)
         disk.remove_tree(home)
         os.rename(aside, home)
-    except archive.ArchiveDamaged:
-        if not setup.read_only and archive.file_sha256(source) != marker.digest:  # not just a bad read on the way
-            setup.volume.withdraw(marker)
-        raise
     except FileNotFoundError:
         if source.exists():
             raise
-        raise LeaseLost("The archive was collected while it was unpacked.") from None
+        raise LeaseLost("The environment was collected while it was unpacked.") from None
     finally:
         if aside.exists():
             disk.remove_tree(aside)
+
+
+@contextlib.contextmanager
+def _withdrawing(setup: _Setup, marker: Marker) -> Iterator[None]:
+    """Withdraws an artefact that is found damaged, unless it was just a bad read on the way."""
+    try:
+        yield
+    except archive.ArchiveDamaged:
+        source = setup.volume.artefact(marker)
+        is_damaged = {SPLIT: split.is_damaged, ARCHIVE: archive.is_damaged}[marker.mode]
+        if not setup.read_only and is_damaged(source, marker.digest):
+            setup.volume.withdraw(marker)
+        raise
 
 
 # ------------------------------------------------------------------------------------------------------------ building
@@ -315,14 +343,14 @@ def _build_and_publish(setup: _Setup, lease: Lease) -> None:
     disk.require_room(
         setup.local, sizes.download_bytes + sizes.unpacked_bytes + _UNMEASURED_ROOM, "Building the environment"
     )
-    on_volume = sizes.archive_bytes if setup.mode == ARCHIVE else sizes.unpacked_bytes
+    on_volume = sizes.on_volume(setup.mode)
     disk.require_room(setup.volume.root, on_volume + _UNMEASURED_ROOM // 10, "The environment")
     try:
         work.mkdir(parents=True)
         built = work / "env"
-        build(setup.recipe, built, work / "cache", sizes, setup.progress)
+        touched = build(setup.recipe, built, work / "cache", sizes, setup.progress)
         lease.check()
-        _ship(setup, lease, built, aside)
+        _ship(setup, lease, built, aside, touched)
     except SetupError:
         raise
     except OSError:
@@ -334,26 +362,33 @@ def _build_and_publish(setup: _Setup, lease: Lease) -> None:
             disk.remove_tree(aside)
 
 
-def _ship(setup: _Setup, lease: Lease, built: Path, aside: Path) -> None:
+def _ship(setup: _Setup, lease: Lease, built: Path, aside: Path, touched: split.Spans) -> None:
     """Writes ``built`` to the volume as the mode wants it, publishes it, and keeps it for this worker's own use."""
     digest, files, size = disk.tree_digest(built)
     artefact = artefact_name(setup.key, setup.mode)
-    if setup.mode == ARCHIVE:
-        packed = archive.pack(built, aside, lambda done: setup.progress(Progress("pack", done, 0, "bytes")))
-        digest, size = packed.sha256, packed.size
-    else:
+
+    def packing(done: int) -> None:
+        setup.progress(Progress("pack", done, 0, "bytes"))
+
+    if setup.mode == VOLUME:
         written = itertools.count(1)
         disk.copy_tree(built, aside, lambda _: setup.progress(Progress("publish", next(written), 0, "files")))
         if disk.tree_digest(aside)[0] != digest:
             raise SetupError("The volume does not hold what was written to it.")
+    else:
+        if setup.mode == SPLIT:
+            packed = split.pack(built, aside, packing, large_bytes=setup.large_bytes, touched=touched)
+        else:
+            packed = archive.pack(built, aside, packing)
+        digest, size = packed.sha256, packed.size
     marker = Marker(setup.key, setup.mode, artefact, digest, setup.lock_sha256, size, files, setup.interpreter.version)
     setup.progress(Progress("publish", 0, 1, setup.key))
     lease.check()
     counts = setup.volume.publish(aside, marker)
-    if setup.mode == ARCHIVE and counts == marker:
-        home = setup.local / "envs" / artefact.removesuffix(".tar.zst")
+    if setup.mode != VOLUME and counts == marker:
+        home = setup.local / "envs" / home_name(marker)
         home.parent.mkdir(parents=True, exist_ok=True)
-        (built / _READY).write_text(digest)
+        (built / _READY).write_text(_ready_text(setup, marker))
         with contextlib.suppress(OSError):  # then it is unpacked like everywhere else
             os.rename(built, home)
 
