@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from f5_serverless.engines.base import Aligner, AlignItem
+from f5_serverless.engines.later import imported_later
 from f5_serverless.errors import AlignmentImpossible, EngineFailed, EngineUnavailable, OutOfMemory
 from f5_serverless.types import Alignment, Audio, OnProgress, Progress, Word
 
@@ -29,6 +30,7 @@ BATCH_SECONDS = 120.0  # seconds of sound in one acoustic pass
 LEAST_WORD = 0.04  # seconds; less sound per word than this cannot be speech
 WITHOUT_SPACES = frozenset({"ja", "zh"})
 BLANKS = ("[pad]", "<pad>")
+LATER = ("transformers", "pandas", "nltk", "nltk.data")
 INSTALL = "pip install torchaudio transformers pandas nltk && pip install --no-deps whisperx==3.8.6"
 
 
@@ -124,13 +126,25 @@ class WhisperXAligner:
         return self._loaded[code]
 
 
+def import_the_rest() -> None:
+    """Imports what models of the hub need: seconds that a process can spend beside its first jobs."""
+    try:
+        from transformers import Wav2Vec2ForCTC, Wav2Vec2Processor  # noqa: F401
+    except ImportError:  # said by `align` where a language needs it
+        return
+
+
 def _code(language: str) -> str:
     return language.lower().replace("_", "-").split("-")[0]
 
 
 def _package() -> Any:
+    """``whisperx.alignment``, without what only some languages need: two thirds of the time of a worker's imports."""
     try:
-        import whisperx.alignment
+        import torch  # noqa: F401  its own imports must not meet the stand-ins
+
+        with imported_later(*LATER):
+            import whisperx.alignment
     except (ImportError, OSError) as error:
         missing = getattr(error, "name", None) or "one of its libraries"
         raise EngineUnavailable(
