@@ -61,6 +61,48 @@ SENTENCES = (
     "We need six eggs, half a litre of milk and a little patience for this cake.",
     "The lawyer spoke so quietly that the jury had to lean forward to hear him.",
     "Between the two world wars the factory produced mostly clocks and radios.",
+    "The ferry crosses the strait twice a day unless the wind comes from the west.",
+    "Her uncle repaired watches in a tiny workshop behind the railway station.",
+    "By the time the doctor arrived, the fever had already gone down.",
+    "Thirty-two volunteers planted more than nine hundred trees along the motorway.",
+    "He kept the ticket in his wallet for years, although the concert had been terrible.",
+    "The recipe calls for olive oil, but butter works just as well.",
+    "Missus Abernathy has taught chemistry at this school since nineteen eighty-seven.",
+    "They were told to bring warm clothes, a torch and enough water for two days.",
+    "A thick layer of dust covered the piano that nobody had played since the war.",
+    "The second chapter explains how bees find their way back to the hive.",
+    "I would rather walk than wait another half hour for the bus.",
+    "Our neighbours are moving to Toronto because of his new job.",
+    "The judge dismissed the case after only fifteen minutes.",
+    "Before you paint the wall, you should wash it and let it dry.",
+    "Scientists believe that the lake was formed by a meteorite.",
+    "It is cheaper to rent the equipment than to buy it for a single weekend.",
+    "The boy counted the steps on his way up and forgot the number at the top.",
+    "Every spring the meadow behind the school turns yellow with dandelions.",
+    "She answered the question without looking up from her newspaper.",
+    "The tunnel is four kilometres long, and there is no light at the end of it yet.",
+)
+HELD_OUT_SENTENCES = (
+    "The baker opens his shop at five in the morning, long before the first customers arrive.",
+    "No one in the audience noticed that the violinist had skipped a whole page.",
+    "His collection of stamps was worth more than the house he lived in.",
+    "The valley is so narrow that the sun reaches the village for only three hours.",
+    "We were surprised to hear that the bridge would be closed until October.",
+    "A friend of mine learned to sail when she was almost sixty years old.",
+    "The translation is accurate, but it lacks the humour of the original.",
+    "Captain Ferreira steered the ship through the fog without saying a word.",
+    "After the flood, people carried their furniture out into the street to dry.",
+    "There was nothing left in the cupboard but rice and a jar of honey.",
+    "The invention of the printing press changed the way we think about knowledge.",
+    "Could you tell me how to get to the nearest pharmacy from here?",
+    "The company employs two thousand people and sells its tools in forty countries.",
+    "My brother thinks that the film was too long, and I agree with him.",
+    "On the last day of the holiday it rained so hard that we stayed in bed.",
+    "The mayor thanked the firefighters and promised them a new engine.",
+    "If the battery is empty, the alarm will not go off in the event of a fire.",
+    "Archaeologists found a silver coin under the floor of the monastery.",
+    "He speaks five languages, yet he has never left the county where he was born.",
+    "The cat slept on the warm stones until the shadow of the tower reached her.",
 )
 REFERENCE = "and that is how the old lighthouse got its name"
 FOREIGN = (
@@ -167,7 +209,7 @@ VOICES: dict[str, Callable[[str, int], _Take]] = {
 }
 
 
-def cases(seed: int, clean: int, faulty: int) -> list[Case]:
+def cases(seed: int, clean: int, faulty: int, sentences: Sequence[str] = SENTENCES) -> list[Case]:
     """``clean`` and ``faulty`` cases in random order, voices in turn, kinds of fault equally often."""
     rng = np.random.default_rng(seed)
     kinds = ["clean"] * clean + [KINDS[number % len(KINDS)] for number in range(faulty)]
@@ -175,7 +217,7 @@ def cases(seed: int, clean: int, faulty: int) -> list[Case]:
     made: list[Case] = []
     for number, place in enumerate(rng.permutation(len(kinds))):
         kind, voice = kinds[place], voices[number % len(voices)]
-        text = SENTENCES[int(rng.integers(len(SENTENCES)))]
+        text = sentences[int(rng.integers(len(sentences)))]
         audio, detail = _FAULTS[kind](rng, text, VOICES[voice])
         made.append(Case(plain(text), audio, kind, voice, detail))
     return made

@@ -41,8 +41,9 @@ ALLOWED: dict[str, set[str]] = {
     "storage": {"config"},
     "engines": {"config", "f5", "audio", "runtime.models"},
     "runtime": {"config"},
-    "verification": {"wordmatch"},
-    "checker": {"engines.base", "verification", "wordmatch"},
+    "evidence": {"wordmatch"},
+    "verification": {"evidence", "wordmatch"},
+    "checker": {"engines.base", "evidence", "verification"},
     "synthesis": {"audio", "engines", "storage", "verification", "checker", "timeline"},
     "pipeline": {
         "actions", "audio", "config", "delivery", "dubbing", "inputs", "job", "request", "response", "services",

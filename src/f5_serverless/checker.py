@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from f5_serverless.engines.base import Aligner, AlignItem
+from f5_serverless.evidence import GuidedReading, Judge, guided_events
 from f5_serverless.types import Alignment, Audio, OnProgress, Progress
-from f5_serverless.verification import ChunkVerdict, GuidedReading, Judge, guided_events, verify
+from f5_serverless.verification import ChunkVerdict, verify
 
 FOLLOWS, FOLLOWS_FEW = 0.1, 0.13  # share of a chunk's words that a reader may depart from; the same with few chunks
 ENOUGH = 4  # chunks

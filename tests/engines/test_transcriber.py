@@ -69,6 +69,7 @@ def test_loops_are_cut_to_one_round() -> None:
     [
         ("It is late now. It is late now. it is late now, It is", "It is late now."),
         ("They came and they went, and they came and went.", "They came and they went, and they came and went."),
+        ("It is late now. It is late now.", "It is late now."),
         ("no no no no", "no"),
         ("so I said no no", "so I said no no"),
         ("", ""),

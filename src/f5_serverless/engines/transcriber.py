@@ -27,7 +27,8 @@ REST = 1.0  # seconds of silence after a chunk
 MOST_TOKENS = 220  # per chunk
 REPEATS = 4  # the same few words this often in a row are a loop of the model, not speech
 LONGEST_LOOP = 6  # words
-MOST_WORDS = 7.0  # per second; nobody speaks faster, so a model that writes more goes round in circles
+MOST_WORDS = 5.5  # per second; hardly anybody speaks faster, so a model that writes more may go round in circles …
+ROUND = 4  # … of at least so many words, unless it goes round more than twice
 QUIET_SHARE = 0.5  # a stock phrase needs this share of detected speech
 STOCK = frozenset(
     {
@@ -247,7 +248,7 @@ def one_round(text: str) -> str:
         run = 0
         while run + size < len(words) and plain[-1 - run] == plain[-1 - run - size]:
             run += 1
-        if run > size:
+        if run > size or (run == size and size >= ROUND):
             return " ".join(words[: len(words) - run])
     return text
 
