@@ -1,8 +1,9 @@
 """A file system like a network volume's: a directory seen through FUSE with a delay per operation and a speed limit.
 
 In: a directory, seconds per operation, bytes per second. Out: a mount point. Operations run in parallel as on a real
-network file system; the kernel caches names and attributes for a second and reads ahead. Needs /dev/fuse, root or
-fusermount, and `mfusepy`; `available` says what is missing.
+network file system; the kernel caches names and attributes for a second, keeps what it has read of a file for as long
+as the file does not change (as NFS clients do), and reads ahead. Needs /dev/fuse, root or fusermount, and `mfusepy`;
+`available` says what is missing.
 """
 
 from __future__ import annotations
@@ -145,9 +146,8 @@ def serve(source: str, at: str, latency: float, bytes_per_second: float) -> None
 
     for name, function in {"mkdir": os.mkdir, "rmdir": os.rmdir, "unlink": os.unlink, "chmod": os.chmod}.items():
         setattr(SlowDisk, name, passed(function))
-    mfusepy.FUSE(
-        SlowDisk(), at, foreground=True, nothreads=False, fsname="slow_disk", big_writes=True, max_read=1 << 20
-    )
+    options = {"fsname": "slow_disk", "big_writes": True, "max_read": 1 << 20, "auto_cache": True}
+    mfusepy.FUSE(SlowDisk(), at, foreground=True, nothreads=False, **options)
 
 
 if __name__ == "__main__":
