@@ -1,7 +1,8 @@
 """Adds up what a lock downloads and writes it where the bootstrap looks: runtime_requirements.json.
 
-In: pylock files with sizes. Out: packages and bytes, printed; for the runtime lock also kept, with the unpacked and
-archived sizes carried over in proportion from the last measurement (`python -m benchmarks.cold_start --full`).
+In: pylock files with sizes. Out: packages and bytes, printed; for the runtime lock also kept, with the sizes of the
+built environment (`f5_serverless.runtime.build.Sizes`) carried over in proportion from the last measurement
+(`python -m benchmarks.cold_start`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ import tomllib
 from pathlib import Path
 
 KEPT = Path("runtime_requirements.json")
-FIRST_GUESS = {"download_bytes": 1, "unpacked_bytes": 2, "archive_bytes": 1}
+MEASURED = ("unpacked_bytes", "archive_bytes", "large_bytes", "small_archive_bytes")
+FIRST_GUESS = {
+    "download_bytes": 1.0,
+    "unpacked_bytes": 2,
+    "archive_bytes": 1,
+    "large_bytes": 1.8,
+    "small_archive_bytes": 0.1,
+}
 
 
 def downloads(pylock: Path) -> dict[str, int]:
@@ -35,7 +43,7 @@ def main() -> None:
         if Path(name).stem.endswith(KEPT.stem):
             before = json.loads(KEPT.read_text()) if KEPT.exists() else FIRST_GUESS
             ratio = total / before["download_bytes"]
-            scaled = {key: round(before[key] * ratio) for key in ("unpacked_bytes", "archive_bytes")}
+            scaled = {key: round(before[key] * ratio) for key in MEASURED}
             KEPT.write_text(json.dumps({"packages": len(sizes), "download_bytes": total, **scaled}, indent=2) + "\n")
 
 

@@ -107,7 +107,7 @@ def _lock(settings: Settings) -> Iterable[Finding]:
         "sizes",
         f"The volume needs {disk.gigabytes(on_volume)} (more while an update has two environments), and the container "
         f"disk {disk.gigabytes(local)} while the first worker builds.",
-        "Order a volume of 20 GB and a container disk of 20 GB.",
+        "Order a volume of 30 GB and a container disk of 20 GB.",
         "info",
     )
 
