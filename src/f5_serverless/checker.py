@@ -7,12 +7,12 @@ decides nothing itself (see `verification`); it knows which witnesses there are,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from f5_serverless.engines.base import Aligner, AlignItem
-from f5_serverless.evidence import GuidedReading, Judge, guided_events
-from f5_serverless.types import Alignment, Audio, OnProgress, Progress
+from f5_serverless.evidence import GuidedReading, guided_events
+from f5_serverless.types import Alignment, Audio, Judge, OnProgress, Progress
 from f5_serverless.verification import ChunkVerdict, verify
 
 FOLLOWS, FOLLOWS_FEW = 0.1, 0.13  # share of a chunk's words that a reader may depart from; the same with few chunks
@@ -98,7 +98,7 @@ class Checker:
         judged = []
         for index, (item, alignment, reading) in enumerate(zip(items, aligned, readings, strict=True)):
             progress(Progress("verify", index, len(items)))
-            judge = None if self._recogniser is None else self._recogniser.listen(item.audio, language)
+            judge = alignment.judge if self._recogniser is None else self._recogniser.listen(item.audio, language)
             verdict = verify(
                 item.words,
                 alignment,
@@ -110,7 +110,7 @@ class Checker:
                 ref_text=item.ref_text,
                 language=language,
             )
-            judged.append((alignment, verdict))
+            judged.append((replace(alignment, judge=None), verdict))  # so that its memory goes
         return judged
 
     @property

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from f5_serverless.types import Judge
 from f5_serverless.wordmatch import INSERTED, MISSING, REPLACED, SAME, Step, compare, distance, fold
 
 REPEATED = "repeated"
@@ -92,14 +93,6 @@ class Event:
     def surplus(self) -> int:
         """By how many words the two texts differ in length."""
         return abs(self.last - self.first - len(self.heard))
-
-
-class Judge(Protocol):
-    """A recogniser that has heard the chunk: what it wrote, and the log probability of any other text."""
-
-    @property
-    def text(self) -> str: ...
-    def likelihood(self, text: str) -> float: ...
 
 
 def weigh(

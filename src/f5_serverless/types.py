@@ -8,9 +8,9 @@ numpy only for type checkers, so that the container's thin layer can import it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,17 +125,27 @@ class Chunk:
         return tuple(word for token in self.tokens for word in token.words)
 
 
+class Judge(Protocol):
+    """A recogniser that has heard a piece of audio: what it wrote, and the log probability of any other text."""
+
+    @property
+    def text(self) -> str: ...
+    def likelihood(self, text: str) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Alignment:
     """Where the words of one piece of audio are. ``words`` has exactly one entry per word asked for, in order.
 
     ``heard`` is what a recogniser read without knowing the text, or None where there is no recogniser; ``method``
-    names the aligner ("ctc", "pocketsphinx", "interpolated").
+    names the aligner ("ctc", "pocketsphinx", "interpolated"). ``judge``: the aligner as a recogniser, where it is one;
+    it holds what was heard in memory, so keep it no longer than needed.
     """
 
     words: tuple[Word, ...]
     method: str
     heard: str | None = None
+    judge: Judge | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from f5_serverless.evidence import REPEATED, Event, GuidedReading, Judge, believed, weigh
-from f5_serverless.types import Alignment, Audio, Finding
+from f5_serverless.evidence import REPEATED, Event, GuidedReading, believed, weigh
+from f5_serverless.types import Alignment, Audio, Finding, Judge
 from f5_serverless.wordmatch import INSERTED, MISSING, REPLACED, distance, fold
 
 ADVICE = "Synthesise the chunk again with another seed."

@@ -149,3 +149,21 @@ def greedy(emission: Floats, letters: Mapping[int, str], blank: int) -> str:
     changes = np.flatnonzero(np.diff(best, prepend=-1))
     read = "".join(letters.get(int(i), "") for i in best[changes] if i != blank)
     return " ".join(read.replace("|", " ").split())
+
+
+def log_likelihood(emission: Floats, tokens: Sequence[int], blank: int) -> float:
+    """log P(``tokens`` | ``emission``), all ways to say them taken together: the CTC forward algorithm of Graves et al.
+    (2006). ``emission``: log probabilities (T, V). Minus infinity where the frames are too few for the letters."""
+    states = np.full(2 * len(tokens) + 1, blank, np.int64)
+    states[1::2] = tokens
+    said = emission[:, states].astype(np.float64)
+    barred = np.full(len(states), -np.inf)  # skipping a blank is, unless another letter follows
+    barred[2:][(states[2:] != blank) & (states[2:] != states[:-2])] = 0.0
+    score = np.full(len(states), -np.inf)
+    score[:2] = said[0, :2]
+    for row in said[1:]:
+        came = score.copy()
+        came[1:] = np.logaddexp(came[1:], score[:-1])
+        came[2:] = np.logaddexp(came[2:], score[:-2] + barred[2:])
+        score = came + row
+    return float(np.logaddexp.reduce(score[-2:]))

@@ -99,9 +99,11 @@ class Engines:
         return self._once("transcriber", self._load_transcriber)
 
     def transcriber_at_hand(self) -> FasterWhisperTranscriber | None:
-        """The same, where its model lies in a local directory and costs no download; else None."""
-        at_hand = Path(self._settings.whisper_model).is_dir() and find_spec("faster_whisper") is not None
-        return self.transcriber() if at_hand else None
+        """The same, where its model lies on this machine or the volume and costs no download; else None."""
+        named = self._settings.whisper_model
+        stored = self._settings.models_path / "whisper"
+        at_hand = Path(named).is_dir() or any(stored.glob(f"models--*{named.replace('/', '--')}/snapshots/*/model.bin"))
+        return self.transcriber() if at_hand and find_spec("faster_whisper") is not None else None
 
     def _once(self, name: str, load: Callable[[], T]) -> T:
         with self._lock:

@@ -29,6 +29,7 @@ CONTEXT = 2.0  # seconds heard on either side of a window and then dropped
 BATCH_SECONDS = 120.0  # seconds of sound in one acoustic pass
 LEAST_WORD = 0.04  # seconds; less sound per word than this cannot be speech
 WITHOUT_SPACES = frozenset({"ja", "zh"})
+IMPOSSIBLE = -1e4  # log probability of a text that does not fit into the sound: low, but a number
 BLANKS = ("[pad]", "<pad>")
 LATER = ("transformers", "pandas", "nltk", "nltk.data")
 INSTALL = "pip install torchaudio transformers pandas nltk && pip install --no-deps whisperx==3.8.6"
@@ -270,6 +271,7 @@ def read_emission(
 
     letters = {column: letter for letter, column in dictionary.items() if len(letter) == 1}
     heard = ctc.greedy(emission, letters, blank)
+    judge = CtcJudge(heard, emission, language, dictionary, blank)
     tokens, bounds = spell(item.words, language, dictionary, emission.shape[1])
     if emission.shape[1] in tokens:
         emission = ctc.with_wildcard(emission, blank)
@@ -278,11 +280,33 @@ def read_emission(
     path = ctc.long_path(emission, tokens, blank, on_frame) if tokens else None
     if path is None:
         spread_out = spread(item.audio, item.words)
-        return Alignment(spread_out.words, spread_out.method, heard)
+        return Alignment(spread_out.words, spread_out.method, heard, judge)
     words = tuple(
         _word(text, path, first, last, seconds) for text, (first, last) in zip(item.words, bounds, strict=True)
     )
-    return Alignment(words, "ctc", heard)
+    return Alignment(words, "ctc", heard, judge)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CtcJudge:
+    """A `Judge` from one piece's emission: ``text`` is its greedy reading. Unknown characters fit whatever is there."""
+
+    text: str
+    emission: Floats
+    language: str
+    dictionary: Mapping[str, int]
+    blank: int
+
+    def likelihood(self, text: str) -> float:
+        """log P(``text`` | sound); of letters only, since the model knows no punctuation."""
+        from f5_serverless.engines import ctc
+
+        words = [kept for word in text.split() if (kept := "".join(c for c in word if c.isalnum() or c in "'’-"))]
+        tokens, _ = spell(words, self.language, self.dictionary, self.emission.shape[1])
+        emission = self.emission
+        if emission.shape[1] in tokens:
+            emission = ctc.with_wildcard(emission, self.blank)
+        return max(ctc.log_likelihood(emission, tokens, self.blank), IMPOSSIBLE)
 
 
 def spell(
