@@ -38,7 +38,7 @@ from benchmarks._cold_forms import (
 from benchmarks.harness import Report, main
 from f5_serverless.runtime import archive, disk, split
 from f5_serverless.runtime.build import Sizes
-from f5_serverless.runtime.enter import IMPORTS
+from f5_serverless.runtime.enter import FIRST, IMPORTS
 from f5_serverless.runtime.publish import SPLIT, Volume
 from f5_serverless.runtime.setup_environment import ensure_environment
 from f5_serverless.types import Progress
@@ -185,7 +185,9 @@ def real_environment() -> tuple[Candidate, dict[str, dict[str, float]]]:
     kept = CACHE / "phases.json"
     root.parent.mkdir(parents=True, exist_ok=True)
     phases = Phases()
-    environment = ensure_environment(root, LOCK, local_dir=CACHE / "local", imports=IMPORTS, progress=phases)
+    environment = ensure_environment(
+        root, LOCK, local_dir=CACHE / "local", imports=IMPORTS, first=FIRST, progress=phases
+    )
     if environment.use is not None:
         environment.use.release()
     marker = Volume(root).read_marker(environment.key, environment.mode)

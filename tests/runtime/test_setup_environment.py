@@ -16,7 +16,7 @@ import pytest
 
 from f5_serverless.errors import SetupError
 from f5_serverless.runtime import archive
-from f5_serverless.runtime.build import trim
+from f5_serverless.runtime.build import trim, verify
 from f5_serverless.runtime.collect import Collector
 from f5_serverless.runtime.disk import DiskFull, VolumeUnusable, remove_tree
 from f5_serverless.runtime.lease import LeaseSeat, create_exclusive
@@ -297,6 +297,13 @@ def test_volume_that_is_mounted_elsewhere(setup: Setup, volume: Path, tmp_path: 
     volume.parent.rename(tmp_path / "workspace")
     moved = setup("host1", root=tmp_path / "workspace" / "f5tts", uv_args=("--offline", "--no-index"))
     assert_whole(moved, wheels)
+
+
+def test_what_an_import_touches_of_a_library_is_known() -> None:
+    touched = verify(Path(sys.executable), ["json"], ["numpy"])
+    (library,) = (Path(name) for name in touched if "_multiarray_umath" in name)
+    read = sum(length for _, length in touched[str(library)])
+    assert 0 < read <= library.stat().st_size + (128 << 10)
 
 
 def test_headers_and_tests_are_left_out(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ _WORDS: tuple[tuple[str, type[SetupError], str], ...] = (
 
 _NEVER_OPENED = (".h", ".hpp", ".hh", ".cuh", ".a", ".pyi", ".pyx", ".pxd")
 _NEVER_OPENED_FOLDERS = ("tests",)
+_MARK = "touched:"
 _TOUCHED = """
 import json, struct
 
@@ -48,7 +49,7 @@ def spans(blocks):
             found[-1][1] += 1
         else:
             found.append([block, 1])
-    return [[first << 18, count << 18] for first, count in found]
+    return [[first << 17, count << 17] for first, count in found]
 
 def touched():
     blocks = {}
@@ -60,16 +61,16 @@ def touched():
             first, last = (int(part, 16) // 4096 for part in span.split("-"))
             pages.seek(first * 8)
             entries = struct.unpack(f"{last - first}Q", pages.read((last - first) * 8))
-            here = {(int(offset, 16) // 4096 + page) // 64 for page, entry in enumerate(entries) if entry >> 62}
+            here = {(int(offset, 16) // 4096 + page) // 32 for page, entry in enumerate(entries) if entry >> 62}
             blocks.setdefault(name[0].rstrip(), set()).update(here)
     return blocks
 
 try:
-    print("\\n" + json.dumps({name: spans(blocks) for name, blocks in touched().items()}))
+    print("\\ntouched:" + json.dumps({name: spans(blocks) for name, blocks in touched().items()}))
 except OSError:  # a system that does not tell
-    print("\\n{}")
+    print("\\ntouched:{}")
 """
-"""Prints what the process has in memory of the files that it maps, in blocks of 256 kB: ``{path: [[offset, length]]}``.
+"""Prints what the process has in memory of the files that it maps, in blocks of 128 kB: ``{path: [[offset, length]]}``.
 An entry of `/proc/self/pagemap` has its two highest bits for "in memory" and "swapped"."""
 
 
@@ -113,11 +114,15 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to build. ``imports`` are tried in the finished environment; ``uv_args`` go to ``uv pip sync``."""
+    """How to build. ``imports`` are tried in the finished environment, of which ``first`` are what every start imports.
+
+    ``uv_args`` go to ``uv pip sync``.
+    """
 
     lock: Path
     python: Path
     imports: Sequence[str] = ()
+    first: Sequence[str] = ()
     uv_args: Sequence[str] = ()
     compile: bool = True
 
@@ -149,7 +154,7 @@ def build(recipe: Recipe, target: Path, cache: Path, sizes: Sizes, progress: OnP
         remove_tree(cache)
     trim(target)
     progress(Progress("verify", 0, 1, "importing " + ", ".join(recipe.imports)))
-    touched = verify(target / "bin" / "python", recipe.imports)
+    touched = verify(target / "bin" / "python", recipe.imports, recipe.first)
     progress(Progress("verify", 1, 1))
     return {os.path.relpath(name, target): spans for name, spans in touched.items() if name.startswith(f"{target}/")}
 
@@ -168,21 +173,22 @@ def trim(target: Path) -> None:
                 os.unlink(os.path.join(folder, name))
 
 
-def verify(python: Path, imports: Sequence[str]) -> Spans:
+def verify(python: Path, imports: Sequence[str], first: Sequence[str] = ()) -> Spans:
     """Imports ``imports`` in a process of its own, isolated from this one's paths. Raises `SetupError`.
 
-    Returns what these imports touched of the files that they mapped into memory, by absolute path.
+    Returns what the imports of ``first`` touched of the files that they mapped into memory, by absolute path.
     """
-    code = f"import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n{_TOUCHED}"
+    code = "import importlib, sys\nfor name in sys.argv[1].split(): importlib.import_module(name)\n"
+    code += f"{_TOUCHED}\nfor name in sys.argv[2:]: importlib.import_module(name)"
+    command = [str(python), "-I", "-B", "-c", code, " ".join(first), *imports]
     try:
-        result = subprocess.run(
-            [str(python), "-I", "-B", "-c", code, *imports], capture_output=True, text=True, timeout=300, check=False
-        )
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"The environment's Python does not run: {type(error).__name__}.") from error
     if result.returncode != 0:
         raise SetupError(f"The environment does not work: {_last_words(result.stderr)}")
-    touched: Spans = json.loads(result.stdout.splitlines()[-1])
+    said = next(line for line in result.stdout.splitlines() if line.startswith(_MARK))
+    touched: Spans = json.loads(said.removeprefix(_MARK))
     return touched
 
 

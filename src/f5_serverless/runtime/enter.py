@@ -31,6 +31,8 @@ IMPORTS = (
     *("rjieba", "pypinyin", "runpod", "boto3", "av", "soxr", "pyloudnorm", "pysubs2", "fastapi", "uvicorn"),
 )
 """What must import in a new environment before any worker sees it."""
+FIRST = ("torch", "torchaudio", "runpod", "boto3", "av", "soxr", "pysubs2", "pydantic")
+"""What a worker imports before it is ready."""
 
 
 def stays_here(settings: Settings) -> str | None:
@@ -77,6 +79,7 @@ def ensure(settings: Settings, progress: OnProgress, meanwhile: Sequence[Callabl
         local_dir=settings.local_dir,
         mode=settings.env_mode,
         imports=IMPORTS,
+        first=FIRST,
         lease_seconds=settings.lease_seconds,
         allow_local=settings.allow_local_env,
         progress=progress,

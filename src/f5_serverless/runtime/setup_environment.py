@@ -97,6 +97,7 @@ def ensure_environment(
     mode: str = SPLIT,
     python: Path | None = None,
     imports: Sequence[str] = (),
+    first: Sequence[str] = (),
     uv_args: Sequence[str] = (),
     lease_seconds: float = 20.0,
     large_bytes: int = split.LARGE_BYTES,
@@ -111,7 +112,8 @@ def ensure_environment(
     ``root``: on the shared volume; its parent must exist, since an unmounted volume must not appear by itself.
     ``mode``: ``split`` (small files unpacked under ``local_dir``, those of ``large_bytes`` and more used where they
     stand), ``archive`` (one file on the volume, unpacked under ``local_dir``) or ``volume`` (used where it stands).
-    ``imports`` must succeed in a new environment before anybody sees it. ``allow_local``: with no usable volume, build
+    ``imports`` must succeed in a new environment before anybody sees it; ``first``: what every start imports, for which
+    is read ahead (`split`). ``allow_local``: with no usable volume, build
     under ``local_dir``. ``meanwhile``: run in threads at the same time (models); their errors are raised at the end.
     Raises `SetupError` and its kinds; what was half done is cleaned up.
     """
@@ -128,7 +130,7 @@ def ensure_environment(
         mode=mode,
         lock_sha256=sha256,
         interpreter=interpreter,
-        recipe=Recipe(lock, python, tuple(imports), tuple(uv_args)),
+        recipe=Recipe(lock, python, tuple(imports), tuple(first), tuple(uv_args)),
         local=local_dir,
         term=lease_seconds,
         progress=progress,

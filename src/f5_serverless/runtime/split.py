@@ -39,6 +39,7 @@ _LARGE = "large"
 _FILE_COST = 32_768
 """Creating a file takes as long as writing this many bytes: so that archives take equally long to unpack."""
 _AT_ONCE = 16  # a network file system answers each file late; many files at once hide that
+_READ_AHEAD = 128 << 10  # the kernel cuts longer requests for reading ahead down to this, its default
 
 Spans = Mapping[str, Sequence[tuple[int, int]]]
 """Path in the environment → ``(offset, length)`` in bytes."""
@@ -232,7 +233,8 @@ def prefetch(artefact: Path, index: Index) -> None:
     def ask(name: str) -> None:
         with contextlib.suppress(FileNotFoundError), (artefact / _LARGE / name).open("rb") as file:
             for offset, length in index.touched[name]:
-                os.posix_fadvise(file.fileno(), offset, length, os.POSIX_FADV_WILLNEED)
+                for start in range(offset, offset + length, _READ_AHEAD):
+                    os.posix_fadvise(file.fileno(), start, _READ_AHEAD, os.POSIX_FADV_WILLNEED)
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="f5-prefetch") as pool:
         list(pool.map(ask, index.touched))
