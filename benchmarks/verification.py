@@ -1,8 +1,8 @@
 """How well speech is verified: faults made on purpose on real voices, and clean speech that must not be flagged.
 
 ``caught``: share of the faulty chunks that fail; ``false_alarms``: share of the clean ones. Chunks of one voice go
-through one `Checker`, as in a job. Two tables: the thresholds were chosen while looking at the sentences of the first,
-never at those of the second (``caught_held_out``, ``false_alarms_held_out``). Needs Debian's `flite`.
+through one `Checker`, as in a job. The thresholds were chosen while looking at sentences of their own
+(``caught_seen``, ``false_alarms_seen``), never at those of the first table. Needs Debian's `flite`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from f5_serverless.checker import Checker, CheckItem
 from f5_serverless.types import no_progress
 
 SEEN, HELD_OUT = 1, 20_261_123
-EACH = 160  # clean and as many faulty
+EACH = 240  # clean and as many faulty
 
 
 def run(quick: bool) -> list[Report]:
@@ -24,8 +24,8 @@ def run(quick: bool) -> list[Report]:
     if quick:
         return [_report("held-out sentences", HELD_OUT, HELD_OUT_SENTENCES, 8, "")]
     return [
-        _report("sentences that were looked at", SEEN, SENTENCES, EACH, ""),
-        _report("held-out sentences", HELD_OUT, HELD_OUT_SENTENCES, EACH, "_held_out"),
+        _report("held-out sentences", HELD_OUT, HELD_OUT_SENTENCES, EACH, ""),
+        _report("sentences that were looked at", SEEN, SENTENCES, EACH, "_seen"),
     ]
 
 

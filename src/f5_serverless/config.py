@@ -77,7 +77,7 @@ class Settings:
         "F5_WHISPER_MODEL", "large-v3-turbo", "Model that writes down speech: name or directory."
     )
     verify: str = setting(
-        "F5_VERIFY", "auto", "Who reads speech back: auto (all that needs no download), full (faster-whisper too) or off."
+        "F5_VERIFY", "auto", "Who reads speech back: auto (what needs no download), full (faster-whisper too) or off."
     )
     verify_seconds: float = setting(
         "F5_VERIFY_SECONDS", 120.0, "Time that one job may spend on making chunks again, in seconds."

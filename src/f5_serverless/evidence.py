@@ -35,9 +35,9 @@ GAIN_NEAR = -3.0  # … where a trusted reader departs from the text too
 # there: a recogniser leaves words out and writes others for them, a reader does not.
 GAIN_DENIED, GAIN_TWICE = 3.0, -1.0
 # … of a voice that the reader does not follow, so that the recogniser may mishear it too: of words more, of others.
-GAIN_MORE, GAIN_GARBLED = 1.0, 8.0
+GAIN_MORE, GAIN_GARBLED = 0.0, 8.0
 # Of what only the reader reports: of a word missing; twice; twice and for long; of any, where it is not trusted.
-GAIN_ABSENT, GAIN_REPEAT, GAIN_ONCE, GAIN_READER = -4.0, -8.0, -12.0, -2.0
+GAIN_ABSENT, GAIN_REPEAT, GAIN_ONCE, GAIN_READER = -4.0, -8.0, -13.0, -2.0
 
 
 class ReadWord(Protocol):
@@ -148,7 +148,8 @@ def believed(events: Sequence[Event], reader_trusted: bool) -> list[Event]:
 def _blind_counts(event: Event, reader_trusted: bool) -> bool:
     if event.gain is None:
         return event.near or not reader_trusted or event.size >= STRONG
-    if event.surplus >= LONG:  # garbled words are improbable in any text
+    contradicted = event.kind == REPLACED and event.denied and reader_trusted
+    if event.surplus >= LONG and not contradicted:  # garbled words are improbable in any text
         return event.gain >= GAIN_LONG
     if not reader_trusted:
         return event.gain >= _least_gain(event)
