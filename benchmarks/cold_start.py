@@ -295,6 +295,7 @@ def warm_volume(scratch: Path) -> Report:
                 times = [f"{seconds:.2f} s" for seconds in (prepared, ready - prepared, ready)]
                 report.rows.append((disk_name, host, *times, "met" if ready <= GOAL else "not met"))
                 key = "local" if latency is None else f"{latency * 1000:g}ms"
+                print(*report.rows[-1], sep=" | ", file=sys.stderr)
                 report.figures |= {f"warm_{host}_{key}_s": ready, f"warm_{host}_{key}_exec_s": prepared}
     report.figures["layer1_s"] = entry
     report.notes.append(f"Layer 1's own imports are {entry:.2f} s of that. Measured on {os.cpu_count()} cores.")
@@ -329,12 +330,9 @@ def run(quick: bool) -> list[Report]:
             )
             return [*reports, table]
         candidate, phases = real_environment()
-        return [
-            imports_and_load(candidate.tree / "bin" / "python", 3, scratch, load=True),
-            where_it_lives(candidate, scratch, LATENCIES),
-            empty_volume(phases, Sizes.of(LOCK)),
-            warm_volume(scratch),
-        ]
+        first = imports_and_load(candidate.tree / "bin" / "python", 3, scratch, load=True)
+        warm = warm_volume(scratch)  # before gigabytes are written and removed again
+        return [first, where_it_lives(candidate, scratch, LATENCIES), empty_volume(phases, Sizes.of(LOCK)), warm]
 
 
 if __name__ == "__main__":
