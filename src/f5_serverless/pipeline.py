@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,11 @@ def run(
 
 
 def warm_up(services: Services) -> None:
-    """Loads the engine that `auto` stands for and what times words, and uses them, so that no job waits for that."""
-    services.engines.synthesizer("auto").warm_up()
-    services.engines.aligner("en").align([], "en", no_progress)
+    """Loads the engine that `auto` stands for and what checks its speech, side by side: no job waits for that."""
+    with ThreadPoolExecutor(1, thread_name_prefix="f5-warm-up") as pool:
+        checking = pool.submit(services.warm_up)
+        services.engines.synthesizer("auto").warm_up()
+        checking.result()
 
 
 # ---------------------------------------------------------------------------------------------------------- the modes

@@ -10,6 +10,7 @@ from f5_serverless.audio.voice_cache import VoiceCache
 from f5_serverless.checker import Checker, follows
 from f5_serverless.config import Settings
 from f5_serverless.engines.registry import Engines
+from f5_serverless.engines.transcriber import FasterWhisperTranscriber
 from f5_serverless.errors import EngineUnavailable
 from f5_serverless.storage.cache import ChunkCache
 from f5_serverless.storage.fetch import Fetcher, S3Reader
@@ -19,7 +20,7 @@ from f5_serverless.storage.s3_transport import S3Options
 from f5_serverless.storage.stores import open_store
 from f5_serverless.text import normalizer
 from f5_serverless.text.lexicon import load_lexicon
-from f5_serverless.types import Chunk, OnProgress, Voice
+from f5_serverless.types import Chunk, OnProgress, Voice, no_progress
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,9 @@ class Services:
         Raises `EngineUnavailable` for an unknown choice, or a missing package that was asked for by name.
         """
         aligner = self.engines.aligner(language)
-        match self.settings.verify:
-            case "off":
-                return None
-            case "auto":
-                recogniser = self.engines.transcriber_at_hand()
-            case "full":
-                recogniser = self.engines.transcriber()
-            case other:
-                raise EngineUnavailable(f"F5_VERIFY is {other!r}.", hint="Set F5_VERIFY to auto, full or off.")
+        if self.settings.verify == "off":
+            return None
+        recogniser = self._recogniser()
         reader = self.engines.reader()
         if reader is None or not reader.supports(language):
             return Checker(aligner, recogniser=recogniser)
@@ -59,6 +54,26 @@ class Services:
             words = Chunk(0, normalizer.normalize(voice.ref_text, language).tokens).words
             understood = follows(reader, voice.audio, words, language, progress)
         return Checker(aligner, reader=reader, recogniser=recogniser, reader_understands=understood)
+
+    def _recogniser(self) -> FasterWhisperTranscriber | None:
+        match self.settings.verify:
+            case "auto":
+                return self.engines.transcriber_at_hand()
+            case "full":
+                return self.engines.transcriber()
+            case other:
+                raise EngineUnavailable(f"F5_VERIFY is {other!r}.", hint="Set F5_VERIFY to auto, full or off.")
+
+    def warm_up(self) -> None:
+        """Loads what times English words and reads them back. Raises as `checker` does."""
+        self.engines.aligner("en").align([], "en", no_progress)
+        if self.settings.verify == "off":
+            return
+        reader, recogniser = self.engines.reader(), self._recogniser()
+        if reader is not None:
+            reader.read([], "en", no_progress)
+        if recogniser is not None:
+            recogniser.load()
 
 
 def open_services(settings: Settings, *, allow_local: bool) -> Services:

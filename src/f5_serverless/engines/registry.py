@@ -64,7 +64,8 @@ class Engines:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.RLock] = {}
         self._loaded: dict[str, object] = {}
 
     def synthesizer(self, wanted: str) -> Synthesizer:
@@ -106,7 +107,9 @@ class Engines:
         return self.transcriber() if at_hand and find_spec("faster_whisper") is not None else None
 
     def _once(self, name: str, load: Callable[[], T]) -> T:
-        with self._lock:
+        with self._lock:  # one lock per engine: different ones load side by side
+            lock = self._locks.setdefault(name, threading.RLock())
+        with lock:
             if name not in self._loaded:
                 self._loaded[name] = load()
             return cast(T, self._loaded[name])

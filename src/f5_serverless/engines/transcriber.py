@@ -138,6 +138,11 @@ class FasterWhisperTranscriber:
                 kind = OutOfMemory if "out of memory" in str(error).lower() else EngineFailed
                 raise kind("The transcription model failed.") from error
 
+    def load(self) -> None:
+        """Loads the model, so that the first call does not wait for it. Raises `EngineUnavailable`."""
+        with self._lock:
+            self._load()
+
     def _load(self) -> Any:
         if self._whisper is None:
             try:
