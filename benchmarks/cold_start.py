@@ -4,17 +4,20 @@ Four tables. (1) Import and load, official against ours. (2) The environment on 
 is unpacked to local disk, and split into small files in archives and large files in place, on a disk with the latency
 of a network volume (FUSE: 0, 0.5 and 2 ms per operation, 300 MB/s). (3) The first job on an empty volume, phase by
 phase, with its arithmetic for a 10 Gbit/s network. (4) A warm volume: a worker's real way from its process's start, on
-a new host, to where it has imported all that it needs to be ready; only the weights are left out.
+a new host, to where all is imported and the weights are loaded.
 The full run builds the real lock once (4 GB to download, 35 GB of disk, 20 of them kept for the next run);
 ``--quick`` uses a small environment made of installed packages and no network.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -51,6 +54,7 @@ LATENCIES = (0.0, 0.0005, 0.002)
 NETWORK = 10e9 / 8
 WORKER_CORES = 8
 GOAL = 5.0
+MEMORY = Path("/dev/shm")
 WEIGHTS_BYTES = 1.35e9 + 0.054e9
 """F5TTS_v1_Base in fp32 and its vocoder."""
 QUICK_IMPORTS = ("numpy", "pydantic", "rich.console", "rich.table", "pysubs2")
@@ -258,50 +262,85 @@ import os, sys
 from pathlib import Path
 from f5_serverless.runtime import enter
 from f5_serverless.runtime.setup_environment import ensure_environment, exec_into
-root, lock, local, code, *names = sys.argv[1:]
+root, lock, local, code, weights, *names = sys.argv[1:]
 environment = ensure_environment(Path(root), Path(lock), local_dir=Path(local), imports=enter.IMPORTS)
 print("unpacked", flush=True)
-exec_into(environment, ["-c", code, *names], dict(os.environ))
+exec_into(environment, ["-c", code, weights, *names], dict(os.environ))
 """
+GO_ON = """
+import importlib, sys
+from pathlib import Path
+from f5_serverless.runtime.read_ahead import read_ahead
+weights = Path(sys.argv[1])
+read_ahead([weights])
+for name in sys.argv[2:]:
+    module, _, function = name.partition(":")
+    found = importlib.import_module(module)
+    if function:
+        getattr(found, function)()
+print("imported", flush=True)
+import torch
+from f5_serverless.f5.checkpoint import load_model
+from f5_serverless.f5.config import CONFIGS
+model = load_model(weights, CONFIGS["F5TTS_v1_Base"], 2545, device=torch.device("cpu"), dtype=torch.float32)
+total = sum(float(values.detach().flatten()[::1024].sum()) for values in model.parameters())  # every page
+print("ready", flush=True)
+"""
+"""What the environment's Python does: as `serve.entry` does it, with the model on the processor."""
 
 
-def start_worker(root: Path, local: Path) -> tuple[float, float]:
-    """Seconds from the start of a worker's process until (it knows its environment, it has imported all)."""
+def start_worker(root: Path, local: Path, weights: Path) -> tuple[float, ...]:
+    """Seconds from the start of a worker's process until it knows its environment, has imported all, is ready."""
     variables = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-S", "-c", START, str(root), str(LOCK), str(local), TIMED, *READY]
+    command = [sys.executable, "-S", "-c", START, str(root), str(LOCK), str(local), GO_ON, str(weights), *READY]
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables) as worker:
         assert worker.stdout is not None
-        seconds = [time.perf_counter() - started for line in worker.stdout if line.strip()]
-    if worker.returncode != 0 or len(seconds) != 2:
+        seconds = tuple(time.perf_counter() - started for line in worker.stdout if line.strip())
+    if worker.returncode != 0 or len(seconds) != 3:
         raise RuntimeError("The worker did not start; what it said stands above.")
-    return seconds[0], seconds[1]
+    return seconds
 
 
-def warm_volume(scratch: Path) -> Report:
+def warm_volume(python: Path, scratch: Path) -> Report:
     """From the process's start to ready, on a volume that is filled: on a new host, and on one that has unpacked."""
+    weights = CACHE / "mount" / "model.safetensors"
+    if not weights.exists():
+        run_code(python, MAKE_WEIGHTS, str(weights))
+    size = weights.stat().st_size
+    goal = GOAL + size / DISK_SPEED
     report = Report(
-        "4. Warm volume: from the process's start to ready (image pull and weights not counted)",
-        ("disk", "host", "until exec", "imports", "ready", f"goal {GOAL:.0f} s"),
+        "4. Warm volume: from the process's start to ready, weights read from the volume",
+        ("disk", "host", "until exec", "imports", "weights", "ready", f"goal {goal:.1f} s"),
     )
     entry = timed_import(Path(sys.executable), ["f5_serverless.runtime.enter"])
     missing = _slow_disk.available()
     for latency in LATENCIES if missing is None else [None]:
-        local = new_directory(scratch)
-        with view(CACHE / "mount", latency, scratch) as place:
-            for host in ("new", "again"):
-                prepared, ready = start_worker(place / "f5tts", local)
-                disk_name = "local" if latency is None else f"{latency * 1000:g} ms, {DISK_SPEED / 1e6:.0f} MB/s"
-                times = [f"{seconds:.2f} s" for seconds in (prepared, ready - prepared, ready)]
-                report.rows.append((disk_name, host, *times, "met" if ready <= GOAL else "not met"))
-                key = "local" if latency is None else f"{latency * 1000:g}ms"
+        local = new_directory(MEMORY if MEMORY.is_dir() else scratch)
+        key = "local" if latency is None else f"{latency * 1000:g}ms"
+        name = "local" if latency is None else f"{latency * 1000:g} ms, {DISK_SPEED / 1e6:.0f} MB/s"
+        with contextlib.ExitStack() as stack:
+            stack.callback(shutil.rmtree, local.parent)
+            place = stack.enter_context(view(CACHE / "mount", latency, scratch))
+            for host in ("new", "again"):  # … whose memory still holds what the first start read
+                times = start_worker(place / "f5tts", local, place / weights.name)
+                steps = [late - early for early, late in itertools.pairwise((0.0, *times))]
+                ready = times[-1]
+                told = [f"{seconds:.2f} s" for seconds in (*steps, ready)]
+                report.rows.append((name, host, *told, "met" if ready <= goal else "not met"))
                 print(*report.rows[-1], sep=" | ", file=sys.stderr)
-                report.figures |= {f"warm_{host}_{key}_s": ready, f"warm_{host}_{key}_exec_s": prepared}
-    report.figures["layer1_s"] = entry
-    report.notes.append(f"Layer 1's own imports are {entry:.2f} s of that. Measured on {os.cpu_count()} cores.")
+                report.figures |= {f"warm_{host}_{key}_s": ready, f"warm_{host}_{key}_exec_s": times[0]}
+    report.figures |= {"layer1_s": entry, "warm_goal_s": goal}
     report.notes.append(
-        f"Weights: {disk.gigabytes(WEIGHTS_BYTES)}, {WEIGHTS_BYTES / DISK_SPEED:.1f} s at 300 MB/s, come on top."
+        f"Goal: {GOAL:.0f} s and the time to read the weights, {disk.gigabytes(size)} at {DISK_SPEED / 1e6:.0f} MB/s. "
+        "They are read while the rest is imported. Without a GPU: its start, the copy to it and the first kernels come "
+        "on top."
     )
+    report.notes.append(
+        "The host's own disk is memory here: for a while after files were removed, which no new host has done, ext4 "
+        "makes new ones many times more slowly."
+    )
+    report.notes.append(f"Layer 1's own imports are {entry:.2f} s of that. Measured on {os.cpu_count()} cores.")
     return report
 
 
@@ -331,7 +370,7 @@ def run(quick: bool) -> list[Report]:
             return [*reports, table]
         candidate, phases = real_environment()
         first = imports_and_load(candidate.tree / "bin" / "python", 3, scratch, load=True)
-        warm = warm_volume(scratch)  # before gigabytes are written and removed again
+        warm = warm_volume(candidate.tree / "bin" / "python", scratch)  # before gigabytes are written and removed again
         return [first, where_it_lives(candidate, scratch, LATENCIES), empty_volume(phases, Sizes.of(LOCK)), warm]
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, MutableMapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from f5_serverless.config import Settings
@@ -31,16 +32,31 @@ def prepare(environ: MutableMapping[str, str], argv: Sequence[str]) -> Use | Non
     Returns when that is this process: what keeps the environment from being collected, or None. Ends the process
     with the reason where there can be no worker.
     """
-    from f5_serverless.runtime import enter
+    from f5_serverless.runtime import enter, read_ahead
 
     # Read when torch is imported: threads that wait by spinning make each other slow on a machine with other work.
     environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         settings = Settings.from_env(environ)
         logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(message)s")
-        return enter.enter(settings, environ, argv, [_download(settings)])
+        use = enter.enter(settings, environ, argv, [_download(settings)])
+        read_ahead.read_ahead(_weights(settings))
+        return use
     except F5Error as error:
         sys.exit(json.dumps({"error": error.to_dict()}))
+
+
+def _weights(settings: Settings) -> list[Path]:
+    """What the engine will load, as far as it is there: the checkpoint and the vocoder."""
+    from f5_serverless.runtime import models
+
+    if settings.engine == "preview":
+        return []
+    if "/" in settings.model:
+        folder = Path(settings.model).expanduser()
+        return [*sorted(folder.glob("*.safetensors")), folder / "vocos"]
+    found = models.locate(settings.model, settings.models_path, *models.HUB_CACHES)
+    return [found.checkpoint, found.vocoder]
 
 
 def _download(settings: Settings) -> Callable[[], object]:
