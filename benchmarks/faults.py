@@ -209,14 +209,19 @@ VOICES: dict[str, Callable[[str, int], _Take]] = {
 }
 
 
+def voices() -> list[str]:
+    """The voices that can speak here: flite's only where the program is installed."""
+    return [name for name in VOICES if not name.startswith("flite") or shutil.which("flite")]
+
+
 def cases(seed: int, clean: int, faulty: int, sentences: Sequence[str] = SENTENCES) -> list[Case]:
     """``clean`` and ``faulty`` cases in random order, voices in turn, kinds of fault equally often."""
     rng = np.random.default_rng(seed)
     kinds = ["clean"] * clean + [KINDS[number % len(KINDS)] for number in range(faulty)]
-    voices = list(VOICES)
+    speakers = voices()
     made: list[Case] = []
     for number, place in enumerate(rng.permutation(len(kinds))):
-        kind, voice = kinds[place], voices[number % len(voices)]
+        kind, voice = kinds[place], speakers[number % len(speakers)]
         text = sentences[int(rng.integers(len(sentences)))]
         audio, detail = _FAULTS[kind](rng, text, VOICES[voice])
         made.append(Case(plain(text), audio, kind, voice, detail))
