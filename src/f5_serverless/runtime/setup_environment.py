@@ -297,12 +297,8 @@ def _unpack(setup: _Setup, marker: Marker, home: Path, lease: Lease) -> None:
     fill = {SPLIT: split.unpack, ARCHIVE: archive.unpack}[marker.mode]
     try:
         with _withdrawing(setup, marker):
-            fill(
-                source,
-                aside,
-                marker.digest,
-                lambda done: setup.progress(Progress("unpack", done, marker.size, "bytes")),
-            )
+            whole = marker.size if marker.mode == ARCHIVE else split.small_bytes(source, marker.digest)
+            fill(source, aside, marker.digest, lambda done: setup.progress(Progress("unpack", done, whole, "bytes")))
         point_at(aside, setup.interpreter)
         (aside / _READY).write_text(_ready_text(setup, marker))
         lease.check()

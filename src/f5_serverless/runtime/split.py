@@ -198,6 +198,11 @@ def read_index(artefact: Path, digest: str) -> Index:
     return Index.decode(data)
 
 
+def small_bytes(artefact: Path, digest: str) -> int:
+    """How many bytes of archives `unpack` will read. Raises `ArchiveDamaged`."""
+    return sum(part.size for part in read_index(artefact, digest).small.values())
+
+
 def unpack(artefact: Path, target: Path, digest: str, progress: Callable[[int], None]) -> None:
     """Fills the new directory ``target``: small files unpacked, large ones as links. ``progress`` gets bytes read.
 
