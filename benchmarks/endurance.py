@@ -290,7 +290,9 @@ def wrong_bytes(jobs: list[QueueJob], buckets: Path, directory: Path) -> list[st
             if _digest(stored) != _digest(Path(unquote(urlsplit(here).path))):
                 wrong.append(f"job {number}: {name} differ")
         if job.output["words"] != expected["words"]:
-            wrong.append(f"job {number}: words differ")
+            there, here = job.output["words"], expected["words"]
+            pair = next((pair for pair in zip(there, here, strict=False) if pair[0] != pair[1]), None)
+            wrong.append(f"job {number}: words differ: {len(there)} and {len(here)}, {pair}")
     return wrong
 
 

@@ -71,3 +71,17 @@ def test_a_checker_without_a_recogniser_judges_a_job(voice: PreviewSynthesizer, 
     assert checker.checked_by("de") == "sound only"
     assert [verdict.passed for _, verdict in found] == [True, True, True, False]
     assert all(len(alignment.words) == len(WORDS) for alignment, _ in found)
+
+
+def test_what_was_heard_before_moves_no_word(voice: PreviewSynthesizer) -> None:
+    """A worker's history must not show: the same job gives the same words wherever and whenever it runs."""
+    items = []
+    for place in ("river", "garden", "bridge", "summer", "window", "letter"):
+        text = f"The {place} is close to the forest."
+        items.append(AlignItem(say(voice, text), tuple(text.rstrip(".").split())))
+    aligner, reader = PocketsphinxAligner(), PocketsphinxReader()
+    aligned, found = aligner.align(items, "en", no_progress), reader.read(items, "en", no_progress)
+    for index in (3, 0, 5, 4, 2, 1):
+        assert aligner.align([items[index]], "en", no_progress) == [aligned[index]]
+        assert reader.read([items[index]], "en", no_progress) == [found[index]]
+    assert PocketsphinxAligner().align([items[-1]], "en", no_progress) == [aligned[-1]]

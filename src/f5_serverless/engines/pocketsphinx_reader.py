@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from f5_serverless.engines.base import AlignItem
-from f5_serverless.engines.pocketsphinx_aligner import FRAME, PocketsphinxAligner, pcm_of
+from f5_serverless.engines.pocketsphinx_aligner import FRAME, PocketsphinxAligner, heard, pcm_of
 from f5_serverless.types import OnProgress, Progress
 
 LOOP = ("AH", "IY", "AA", "UW", "S", "N", "T", "K", "M", "L", "R", "D", "F")
@@ -85,10 +85,7 @@ class PocketsphinxReader:
             return Reading(tuple(keys), tuple(owners), ())
         decoder.add_fsg("read", decoder.create_fsg("read", 0, len(keys), _grammar(keys)))
         decoder.activate_search("read")
-        decoder.start_utt()
-        decoder.process_raw(sound.tobytes(), full_utt=True)
-        decoder.end_utt()
-        return Reading(tuple(keys), tuple(owners), tuple(_heard(decoder.seg() or ())))
+        return Reading(tuple(keys), tuple(owners), tuple(_heard(heard(decoder, sound))))
 
 
 def _grammar(keys: Sequence[str]) -> list[tuple[Any, ...]]:
