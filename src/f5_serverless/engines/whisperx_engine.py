@@ -127,20 +127,15 @@ class WhisperXAligner:
         return self._loaded[code]
 
 
-def import_the_rest() -> None:
-    """Imports what models of the hub need: seconds that a process can spend beside its first jobs."""
-    try:
-        from transformers import Wav2Vec2ForCTC, Wav2Vec2Processor  # noqa: F401
-    except ImportError:  # said by `align` where a language needs it
-        return
-
-
 def _code(language: str) -> str:
     return language.lower().replace("_", "-").split("-")[0]
 
 
 def _package() -> Any:
-    """``whisperx.alignment``, without what only some languages need: two thirds of the time of a worker's imports."""
+    """``whisperx.alignment``, without what only some languages need: two thirds of the time of a worker's imports.
+
+    The first job in such a language imports it with that language's model.
+    """
     try:
         import torch  # noqa: F401  its own imports must not meet the stand-ins
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import threading
 from collections.abc import Callable, MutableMapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,19 +76,11 @@ def load(settings: Settings) -> JobRunner:
 
     services = open_services(settings, allow_local=False)
     warm_up(services)
-    if find_spec("whisperx") is not None:  # no job waits for this, and no later job has to do it
-        threading.Thread(target=_import_the_rest, name="import", daemon=True).start()
 
     def run(context: JobContext) -> dict[str, Any]:
         return run_job(context.input, services, context.progress, context.emit)
 
     return run
-
-
-def _import_the_rest() -> None:
-    from f5_serverless.engines import whisperx_engine
-
-    whisperx_engine.import_the_rest()
 
 
 def checks(settings: Settings) -> list[Check]:
