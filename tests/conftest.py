@@ -10,8 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
+# The same examples each time, and no word about how long they take: a busy machine is not a fault.
+hypothesis.settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("steady")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: two test processes share two cores
 
 if TYPE_CHECKING:
